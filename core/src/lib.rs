@@ -7,5 +7,7 @@ pub mod base;
 pub mod bits;
 pub mod etf;
 pub mod pattern;
+pub mod sched;
 pub mod term;
 pub mod text;
+pub mod timer;

@@ -1,0 +1,213 @@
+//! The end of a process, and what exit signals do.
+//! Imports: term, sched, slot, signal, system, guest, body, call.
+//!
+//! Exit protocol (only the holder of the scheduling right runs it):
+//!  1 mark exiting
+//!  2 close the inbox: late senders see `CLOSED` and drop, or are answered `noproc`
+//!  3 release the name, then tables and ports: whoever hears of the death may take them at once
+//!  4 finish hooks, body and state, if no thread runs its code; if one does, wait at most `cleanup_ms` for it
+//!  5 announce: links get exit signals, monitors `DOWN`, open calls their failure, what lay unread in the inbox its
+//!    answer
+//!  6 if the code never came back it is an orphan: its body is left with its thread, its results are dropped
+//!  7 the slot is clean and free; the next process there has another serial
+
+use super::body::{self, Body};
+use super::call;
+use super::guest::GuestState;
+use super::inbox::Link as _;
+use super::message::{ExitMessage, Message};
+use super::signal::{self, ExitCause, Node, Signal};
+use super::slot::{Own, Slot};
+use super::system::System;
+use crate::sched::task::{After, Lane, Priority};
+use crate::term::{Pid, Term, atoms};
+use std::ptr::null_mut;
+use std::sync::MutexGuard;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The process must end with `reason`, unless it must end already.
+pub(crate) fn set_pending(own: &mut Own, reason: Term) {
+    if own.pending.is_none() {
+        own.pending = Some(reason);
+    }
+}
+
+/// An exit signal has arrived. Source: OTP reference manual, processes, "Receiving exit signals"; C2.32-33.
+pub(crate) fn arrived(slot: &Slot, own: &mut Own, from: Pid, cause: ExitCause, reason: Term) {
+    if cause != ExitCause::Exit2 {
+        match own.links.remove(&from) {
+            Some(l) if l.unlinking == 0 => {}
+            // The link was undone before the signal came: it must not be heard.
+            _ => return,
+        }
+    } else if reason == Term::from(atoms::KILL) {
+        // The one signal that nothing stops; its trace to others is `killed`, which can be trapped.
+        return set_pending(own, Term::from(atoms::KILLED));
+    }
+    if own.trap_exit {
+        let m = Message::Exit(ExitMessage { from, reason });
+        let node = signal::make(slot.serial.load(Relaxed), Signal::Message(m));
+        // SAFETY: a fresh node that carries a message.
+        unsafe { own.queue.push(node) };
+    } else if reason != Term::from(atoms::NORMAL) || (cause == ExitCause::Exit2 && from == slot.pid()) {
+        set_pending(own, reason);
+    }
+}
+
+/// Steps 1 to 7 for a process no thread runs code of. The seat's deferred chain must have been published.
+pub(crate) fn terminate(slot: &Slot, own: &mut Own) {
+    let system = slot.system();
+    let pid = slot.pid();
+    let reason = own.pending.take().unwrap_or_else(|| Term::from(atoms::NORMAL));
+    let unread = if own.exiting { null_mut() } else { first_half(slot, own) };
+    let hooks = own.cold.as_mut().map(|c| std::mem::take(&mut c.hooks)).unwrap_or_default();
+    run_hooks(hooks, &reason);
+    body::finish(std::mem::replace(&mut own.body, Body::None), &reason); // 4
+    announce(system, own, pid, &reason); // 5
+    answer_chain(slot, unread);
+    clean(slot, own); // 7
+}
+
+/// Steps 1 to 3; returns what was left in the inbox.
+fn first_half(slot: &Slot, own: &mut Own) -> *mut Node {
+    own.exiting = true; // 1
+    let unread = slot.inbox.close(); // 2
+    let system = slot.system();
+    let pid = slot.pid();
+    if let Some(name) = own.cold.as_ref().and_then(|c| c.name) {
+        system.names.remove(name, pid); // 3
+    }
+    if let Some(all) = system.owned.get() {
+        all.iter().for_each(|o| o.release(pid));
+    }
+    unread
+}
+
+pub(crate) fn run_hooks(hooks: Vec<body::Hook>, reason: &Term) {
+    // Last registered first, as scopes close.
+    for hook in hooks.into_iter().rev() {
+        // A hook's panic has nowhere to go: the process is ending with another reason already.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook(reason)));
+    }
+}
+
+/// A thread runs the process's code: steps 1 to 3 now, the rest when the code is back or `cleanup_ms` are over.
+/// The scheduling right stays with the timer.
+pub(crate) fn wait_for_callback(slot: &Slot, own: &mut Own, mut guard: MutexGuard<'_, GuestState>) -> After {
+    let system = slot.system();
+    let now = system.shared.clock.now_ns();
+    match guard.cleanup_until {
+        None => {
+            let unread = first_half(slot, own);
+            // What lay unread is answered at once: its senders need not wait for foreign code.
+            answer_chain(slot, unread);
+            let until = now + system.config.cleanup_ms * 1_000_000;
+            guard.cleanup_until = Some(until);
+            guard.cleanup_key = Some(system.timers.cleanup_at(slot, until));
+        }
+        Some(until) if now < until => guard.cleanup_key = Some(system.timers.cleanup_at(slot, until)),
+        Some(_) => {
+            // 6: from here on the thread's calls see `alive` false
+            let pid = slot.pid();
+            let reason = own.pending.take().unwrap_or_else(|| Term::from(atoms::KILLED));
+            guard.alive = false;
+            let count = system.counters.orphans.clone();
+            count.left();
+            system.counters.orphans_ever.fetch_add(1, Relaxed);
+            let hooks = own.cold.as_mut().map(|c| std::mem::take(&mut c.hooks)).unwrap_or_default();
+            guard.orphan = Some((std::mem::replace(&mut own.body, Body::None), count, hooks));
+            if let Some(g) = &own.guest {
+                g.arrived.notify_all();
+            }
+            drop(guard);
+            announce(system, own, pid, &reason);
+            clean(slot, own);
+        }
+    }
+    After::Gone
+}
+
+/// Step 5.
+fn announce(system: &System, own: &mut Own, pid: Pid, reason: &Term) {
+    own.links.drain(|peer, _| {
+        // A link being undone is announced too: the peer may not have heard of the undoing, and ignores it if so.
+        system.signal(peer, Signal::Exit { from: pid, cause: ExitCause::Link, reason: reason.clone() });
+    });
+    let Some(mut r) = own.relations.take() else { return };
+    r.monitored_by.drain(|reference, by| {
+        system.signal(by.from, Signal::Down { reference, from: pid, reason: reason.clone() });
+    });
+    r.monitors.drain(|reference, m| {
+        if let Some(target) = m.pid {
+            system.signal(target, Signal::Demonitor { reference });
+        }
+    });
+    call::fail_all(system, &mut r, reason);
+}
+
+/// Step 7.
+fn clean(slot: &Slot, own: &mut Own) {
+    own.queue.clear(|m| {
+        if let Message::Call(c) = m {
+            c.forget();
+        }
+    });
+    own.links = super::relations::SmallMap::new();
+    own.relations = None;
+    own.cold = None;
+    own.guest = None;
+    own.pending = None;
+    own.reductions = 0;
+    own.deadline = u64::MAX;
+    own.armed = u64::MAX;
+    own.trap_exit = false;
+    own.exiting = false;
+    own.slow_declared = false;
+    own.quick = 0;
+    own.priority = Priority::Normal;
+    slot.task.priority.store(Priority::Normal as u8, Relaxed);
+    slot.task.lane.store(Lane::Seat as u8, Relaxed);
+    slot.task.pin.store(0, Relaxed);
+    slot.system().table.give(slot);
+}
+
+/// Answers signals nobody will read.
+fn answer_chain(slot: &Slot, mut node: *mut Node) {
+    let pid = slot.pid();
+    while !node.is_null() {
+        // SAFETY: taken from the inbox at its closing, so ours.
+        unsafe {
+            let next = Node::next(node);
+            let to = Pid { serial: (*node).serial, ..pid };
+            answer_for_nobody(slot.system(), to, signal::open(node));
+            node = next;
+        }
+    }
+}
+
+/// A signal for a process that does not exist: monitors, links and calls hear `noproc`, the rest is silence.
+pub(crate) fn answer_for_nobody(system: &System, to: Pid, signal: Signal) {
+    answer(system, to, signal, Term::from(atoms::NOPROC));
+}
+
+/// The same for a process of a node we have no connection to.
+pub(crate) fn answer_noconnection(system: &System, to: Pid, signal: Signal) {
+    answer(system, to, signal, Term::from(atoms::NOCONNECTION));
+}
+
+fn answer(system: &System, to: Pid, signal: Signal, reason: Term) {
+    match signal {
+        Signal::Link { from } => {
+            system.signal(from, Signal::Exit { from: to, cause: ExitCause::NoProc, reason });
+        }
+        Signal::Monitor { from, reference, .. } => {
+            system.signal(from, Signal::Down { reference, from: to, reason });
+        }
+        Signal::Unlink { from, id } => {
+            system.signal(from, Signal::UnlinkAck { from: to, id });
+        }
+        Signal::Message(Message::Call(c)) => c.fail(system, reason),
+        Signal::Info(request) => request.nobody(system, to),
+        _ => {}
+    }
+}

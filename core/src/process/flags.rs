@@ -1,0 +1,139 @@
+//! Process flags, dictionary, registered name, group leader, suspension.
+//! Source: OTP `process_flag/2`, `put/2`, `register/2`, `group_leader/0,2`, `suspend_process/1`.
+//! Imports: term, sched, core, context, info, signal.
+
+use super::context::Context;
+use super::core::Core;
+use super::error::Exception;
+use super::info::{self, InfoRequest};
+use super::signal::Signal;
+use crate::sched::task::Priority;
+use crate::term::{Atom, Pid, Term, atoms};
+use std::sync::atomic::Ordering::Relaxed;
+
+impl Context {
+    /// Whether exit signals become messages. Returns the former setting. Source: OTP `process_flag(trap_exit, B)`.
+    pub fn trap_exit(&mut self, on: bool) -> bool {
+        let Ok(mut core) = Core::enter(self) else { return false };
+        // Signals that came before the call are judged by the former setting.
+        core.drain();
+        std::mem::replace(&mut core.own().trap_exit, on)
+    }
+
+    /// Sets the priority; returns the former. Source: OTP `process_flag(priority, P)`.
+    pub fn set_priority(&mut self, p: Priority) -> Priority {
+        let Ok(mut core) = Core::enter(self) else { return Priority::Normal };
+        core.slot.task.priority.store(p as u8, Relaxed);
+        std::mem::replace(&mut core.own().priority, p)
+    }
+
+    /// Sets the mailbox limit in messages (0: none); returns the former.
+    pub fn set_max_mailbox(&mut self, messages: usize) -> usize {
+        let Ok(mut core) = Core::enter(self) else { return 0 };
+        std::mem::replace(&mut core.own().cold().limits.mailbox, messages)
+    }
+
+    /// Source: OTP `put/2`.
+    pub fn put(&mut self, key: impl Into<Term>, value: impl Into<Term>) -> Option<Term> {
+        // A small piece of a large message must not keep the whole alive.
+        let (key, value) = (key.into().compact(), value.into().compact());
+        Core::enter(self).ok()?.own().cold().dictionary.insert(key, value)
+    }
+
+    /// Source: OTP `get/1`.
+    pub fn get(&mut self, key: &Term) -> Option<Term> {
+        Core::enter(self).ok()?.own().cold.as_ref()?.dictionary.get(key).cloned()
+    }
+
+    /// Source: OTP `erase/1`.
+    pub fn erase(&mut self, key: &Term) -> Option<Term> {
+        Core::enter(self).ok()?.own().cold.as_mut()?.dictionary.remove(key)
+    }
+
+    /// Source: OTP `get/0`; in no particular order.
+    pub fn dictionary(&mut self) -> Vec<(Term, Term)> {
+        let Ok(mut core) = Core::enter(self) else { return Vec::new() };
+        match &core.own().cold {
+            Some(c) => c.dictionary.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// Sets the label shown in reports. Source: OTP `proc_lib:set_label/1`.
+    pub fn set_label(&mut self, label: impl Into<Term>) {
+        if let Ok(mut core) = Core::enter(self) {
+            core.own().cold().label = Some(label.into());
+        }
+    }
+
+    /// Source: OTP `group_leader/0`.
+    pub fn group_leader(&mut self) -> Option<Pid> {
+        Some(Core::enter(self).ok()?.own().group_leader)
+    }
+
+    /// Sets the group leader of a process, of this one at once. Source: OTP `group_leader/2`.
+    pub fn set_group_leader(&mut self, leader: Pid, of: Pid) {
+        let Ok(mut core) = Core::enter(self) else { return };
+        core.flush();
+        if of == core.pid {
+            core.own().group_leader = leader;
+        } else {
+            core.system().signal(of, Signal::GroupLeader(leader));
+        }
+    }
+
+    /// Suspends a process until as many `resume_process` have come. Asynchronous. Source: OTP `suspend_process/2`
+    /// with `asynchronous`.
+    pub fn suspend_process(&mut self, pid: Pid) {
+        self.suspension(pid, true);
+    }
+
+    /// Source: OTP `resume_process/1`.
+    pub fn resume_process(&mut self, pid: Pid) {
+        self.suspension(pid, false);
+    }
+
+    fn suspension(&mut self, pid: Pid, up: bool) {
+        let Ok(mut core) = Core::enter(self) else { return };
+        core.flush();
+        core.system().signal(pid, Signal::Suspend(up));
+    }
+}
+
+/// The owner of the process has to note the name, as its exit frees it; somebody else's process is told by signal.
+pub(crate) fn register(context: &mut Context, name: Atom, pid: Pid) -> Result<(), Exception> {
+    let mut core = Core::enter(context).map_err(|_| Exception::killed())?;
+    core.flush();
+    let system = core.system();
+    if name == atoms::UNDEFINED || pid.node != system.id || system.names.name_of(pid).is_some() {
+        return Err(Exception::badarg());
+    }
+    if pid == core.pid {
+        if !system.names.insert(name, pid) {
+            return Err(Exception::badarg());
+        }
+        core.own().cold().name = Some(name);
+        return Ok(());
+    }
+    if !system.is_alive(pid) || !system.names.insert(name, pid) {
+        return Err(Exception::badarg());
+    }
+    // The name is taken at once; the process notes it when it drains. If it ends before, whoever answers for it
+    // frees the name.
+    info::send(system, pid, InfoRequest::named(name));
+    Ok(())
+}
+
+pub(crate) fn unregister(context: &mut Context, name: Atom) -> Result<(), Exception> {
+    let mut core = Core::enter(context).map_err(|_| Exception::killed())?;
+    core.flush();
+    let system = core.system();
+    let pid = system.names.whereis(name).ok_or_else(Exception::badarg)?;
+    if !system.names.remove(name, pid) {
+        return Err(Exception::badarg());
+    }
+    if pid == core.pid {
+        core.own().cold().name = None;
+    }
+    Ok(())
+}

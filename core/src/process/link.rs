@@ -1,0 +1,109 @@
+//! Links, with OTP's unlink protocol. Source: OTP distribution protocol, "Link Protocol"; C2.28-30.
+//! Imports: term, core, context, signal, exit.
+//!
+//! Each side keeps its own record. `unlink` does not remove it at once but gives it an id and sends `Unlink(id)`;
+//! from then on exit signals and link requests from that peer are ignored, until `UnlinkAck(id)` removes the record.
+//! Bad interleaving this prevents: A unlinks, B (not having heard) links anew or dies, and A would take B's older
+//! signal for one about a link that A has just made again.
+
+use super::context::Context;
+use super::core::Core;
+use super::error::Exception;
+use super::message::{ExitMessage, Message};
+use super::signal::{self, ExitCause, Signal};
+use super::slot::{LinkState, Own, Slot};
+use crate::term::{Pid, Term, atoms};
+use std::sync::atomic::Ordering::Relaxed;
+
+impl Context {
+    /// Links the calling process with another; both ways, at most once.
+    ///
+    /// If there is no such process: an `'EXIT'` message with reason `noproc` when exits are trapped, else
+    /// `error:noproc`. For a process of another node the reason arrives as a signal.
+    /// Source: OTP `link/1`.
+    pub fn link(&mut self, pid: Pid) -> Result<(), Exception> {
+        let mut core = Core::enter(self).map_err(|_| Exception::killed())?;
+        if pid == core.pid {
+            return Ok(());
+        }
+        core.charge(4);
+        core.flush();
+        let me = core.pid;
+        match core.own().links.get_mut(&pid) {
+            Some(l) if l.unlinking == 0 => return Ok(()),
+            Some(l) => l.unlinking = 0,
+            None => {
+                let system = core.system();
+                if pid.node == system.id && system.find(pid).is_none() {
+                    return no_such_process(&mut core, pid);
+                }
+                core.own().links.insert(pid, LinkState { unlinking: 0 });
+            }
+        }
+        core.system().signal(pid, Signal::Link { from: me });
+        Ok(())
+    }
+
+    /// Removes the link; no exit signal of that link is acted upon afterwards. Source: OTP `unlink/1`.
+    pub fn unlink(&mut self, pid: Pid) {
+        let Ok(mut core) = Core::enter(self) else { return };
+        core.charge(3);
+        core.flush();
+        let me = core.pid;
+        // What has arrived before the call counts as before it.
+        core.drain();
+        if core.own().links.get(&pid).is_none_or(|l| l.unlinking != 0) {
+            return;
+        }
+        let r = core.own().relations();
+        r.next_unlink += 1;
+        let id = r.next_unlink;
+        core.own().links.insert(pid, LinkState { unlinking: id });
+        core.system().signal(pid, Signal::Unlink { from: me, id });
+    }
+}
+
+fn no_such_process(core: &mut Core<'_>, pid: Pid) -> Result<(), Exception> {
+    if !core.own().trap_exit {
+        return Err(Exception::error(atoms::NOPROC));
+    }
+    let m = Message::Exit(ExitMessage { from: pid, reason: Term::from(atoms::NOPROC) });
+    let node = signal::make(core.slot.serial.load(Relaxed), Signal::Message(m));
+    // SAFETY: a fresh node that carries a message.
+    unsafe { core.own().queue.push(node) };
+    Ok(())
+}
+
+pub(crate) fn arrived(own: &mut Own, from: Pid) {
+    // A record that waits for its acknowledgement stays as it is: this request was sent before the peer heard of
+    // our unlink, which will undo it there too.
+    if own.links.get(&from).is_none() {
+        own.links.insert(from, LinkState { unlinking: 0 });
+    }
+}
+
+pub(crate) fn unlink_arrived(slot: &Slot, own: &mut Own, from: Pid, id: u64) {
+    // If we are undoing the link ourselves the record stays until our own acknowledgement.
+    if own.links.get(&from).is_some_and(|l| l.unlinking == 0) {
+        own.links.remove(&from);
+    }
+    slot.system().signal(from, Signal::UnlinkAck { from: slot.pid(), id });
+}
+
+pub(crate) fn ack_arrived(own: &mut Own, from: Pid, id: u64) {
+    if own.links.get(&from).is_some_and(|l| l.unlinking == id) {
+        own.links.remove(&from);
+    }
+}
+
+/// `exit/2`.
+impl Context {
+    /// Sends an exit signal; needs no link. Source: OTP `exit/2`, C2.33.
+    pub fn exit(&mut self, pid: Pid, reason: impl Into<Term>) {
+        let Ok(mut core) = Core::enter(self) else { return };
+        core.charge(2);
+        core.flush();
+        let me = core.pid;
+        core.system().signal(pid, Signal::Exit { from: me, cause: ExitCause::Exit2, reason: reason.into() });
+    }
+}

@@ -1,0 +1,154 @@
+//! Monitors by pid and by name. Source: OTP `monitor/2,3`, `demonitor/1,2`; C2.34-35.
+//! Imports: term, core, context, signal, message, alias.
+
+use super::context::Context;
+use super::core::Core;
+use super::message::{Down, Message, Monitored};
+use super::signal::{self, Signal};
+use super::slot::{AliasMode, MonitorState, MonitoredBy, Own};
+use crate::term::{Atom, Pid, Ref, Term, atoms};
+
+/// What to monitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A process.
+    Pid(Pid),
+    /// Whoever is registered under the name on this node now.
+    Name(Atom),
+    /// Whoever is registered under the name on that node.
+    NameNode(Atom, Atom),
+}
+
+impl From<Pid> for Target {
+    fn from(p: Pid) -> Self {
+        Self::Pid(p)
+    }
+}
+
+impl From<Atom> for Target {
+    fn from(a: Atom) -> Self {
+        Self::Name(a)
+    }
+}
+
+/// Options of [`Context::monitor_opt`].
+#[derive(Clone, Debug, Default)]
+pub struct MonitorOptions {
+    /// The monitor's reference is an alias too.
+    pub alias: Option<AliasMode>,
+    /// Replaces the atom `'DOWN'` in the message.
+    pub tag: Option<Term>,
+}
+
+impl Context {
+    /// Monitors a process: one `'DOWN'` message when it ends, at once with `noproc` if there is none.
+    pub fn monitor(&mut self, target: impl Into<Target>) -> Ref {
+        self.monitor_opt(target, MonitorOptions::default())
+    }
+
+    /// As `monitor`, with an alias or another tag. Source: OTP `monitor/3`.
+    pub fn monitor_opt(&mut self, target: impl Into<Target>, options: MonitorOptions) -> Ref {
+        let target = target.into();
+        let Ok(mut core) = Core::enter(self) else { return crate::process::system::fresh_ref_of(self) };
+        core.charge(4);
+        core.flush();
+        core.drain();
+        set(&mut core, target, options)
+    }
+
+    /// Undoes a monitor; true if it was still there. Its `'DOWN'` message may already lie in the queue.
+    pub fn demonitor(&mut self, reference: Ref) -> bool {
+        self.undo_monitor(reference, false)
+    }
+
+    /// Undoes a monitor and removes its `'DOWN'` message if that has come already.
+    pub fn demonitor_flush(&mut self, reference: Ref) -> bool {
+        self.undo_monitor(reference, true)
+    }
+
+    fn undo_monitor(&mut self, reference: Ref, flush: bool) -> bool {
+        let Ok(mut core) = Core::enter(self) else { return false };
+        core.charge(3);
+        core.flush();
+        core.drain();
+        let found = remove(&mut core, reference);
+        if flush && !found {
+            core.own().queue.remove_first(|m| matches!(m, Message::Down(d) if d.reference == reference));
+        }
+        found
+    }
+}
+
+/// Sets a monitor up from inside the core.
+pub(crate) fn set(core: &mut Core<'_>, target: Target, options: MonitorOptions) -> Ref {
+    let system = core.system();
+    let reference = system.make_ref();
+    let me = core.pid;
+    let here = system.id.name();
+    let (object, pid, name) = match target {
+        Target::Pid(p) => (Monitored::Pid(p), Some(p), None),
+        Target::Name(n) => (Monitored::Name(n, here), system.names.whereis(n), Some(n)),
+        Target::NameNode(n, node) if node == here => (Monitored::Name(n, node), system.names.whereis(n), Some(n)),
+        Target::NameNode(n, node) => (Monitored::Name(n, node), None, Some(n)),
+    };
+    core.own().queue.set_mark(reference);
+    if let Some(mode) = options.alias {
+        core.own().relations().aliases.insert(reference, mode);
+    }
+    if pid == Some(me) {
+        // Monitoring oneself gives a reference that never fires.
+        return reference;
+    }
+    let elsewhere = matches!(target, Target::NameNode(_, node) if node != here);
+    core.own().relations().monitors.insert(reference, MonitorState { target: object, pid, tag: options.tag });
+    match pid {
+        Some(p) => {
+            system.signal(p, Signal::Monitor { from: me, reference, name });
+        }
+        None => {
+            let reason = if elsewhere { atoms::NOCONNECTION } else { atoms::NOPROC };
+            down_arrived(core.own(), reference, me, reason.into());
+        }
+    }
+    reference
+}
+
+/// Takes a monitor of ours down; true if it was there.
+pub(crate) fn remove(core: &mut Core<'_>, reference: Ref) -> bool {
+    let system = core.system();
+    let Some(r) = core.own().relations.as_mut() else { return false };
+    let Some(m) = r.monitors.remove(&reference) else { return false };
+    end_alias(r, reference);
+    if let Some(target) = m.pid {
+        system.signal(target, Signal::Demonitor { reference });
+    }
+    true
+}
+
+/// An alias that lives with its monitor goes with it.
+pub(crate) fn end_alias(r: &mut super::slot::Relations, reference: Ref) {
+    if matches!(r.aliases.get(&reference), Some(AliasMode::Demonitor | AliasMode::ReplyDemonitor)) {
+        r.aliases.remove(&reference);
+    }
+}
+
+pub(crate) fn arrived(own: &mut Own, from: Pid, reference: Ref, _name: Option<Atom>) {
+    own.relations().monitored_by.insert(reference, MonitoredBy { from });
+}
+
+pub(crate) fn demonitor_arrived(own: &mut Own, reference: Ref) {
+    if let Some(r) = own.relations.as_mut() {
+        r.monitored_by.remove(&reference);
+    }
+}
+
+pub(crate) fn down_arrived(own: &mut Own, reference: Ref, _from: Pid, reason: Term) {
+    let Some(r) = own.relations.as_mut() else { return };
+    // No record: the monitor was undone before the message could be made.
+    let Some(m) = r.monitors.remove(&reference) else { return };
+    end_alias(r, reference);
+    let down = Message::Down(Down { reference, object: m.target, tag: m.tag, reason });
+    let node = signal::make(0, Signal::Message(down));
+    // SAFETY: a fresh node that carries a message.
+    unsafe { own.queue.push(node) };
+}

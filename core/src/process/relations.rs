@@ -1,0 +1,104 @@
+//! A map that is mostly empty or holds one entry: the links, monitors and aliases of a process.
+//! Imports: nothing of this crate.
+
+use hashbrown::HashMap;
+use std::hash::Hash;
+
+/// No entry and one entry need no allocation.
+pub(crate) enum SmallMap<K, V> {
+    Empty,
+    One(K, V),
+    Many(Box<HashMap<K, V>>),
+}
+
+impl<K: Eq + Hash, V> SmallMap<K, V> {
+    pub const fn new() -> Self {
+        Self::Empty
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::One(..) => 1,
+            Self::Many(m) => m.len(),
+        }
+    }
+
+    pub fn get(&self, key: &K) -> Option<&V> {
+        match self {
+            Self::One(k, v) if k == key => Some(v),
+            Self::Many(m) => m.get(key),
+            _ => None,
+        }
+    }
+
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        match self {
+            Self::One(k, v) if k == key => Some(v),
+            Self::Many(m) => m.get_mut(key),
+            _ => None,
+        }
+    }
+
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        match self {
+            Self::Empty => {
+                *self = Self::One(key, value);
+                None
+            }
+            Self::One(k, v) if *k == key => Some(std::mem::replace(v, value)),
+            Self::One(..) => {
+                let mut m = HashMap::with_capacity(4);
+                if let Self::One(k, v) = std::mem::replace(self, Self::Empty) {
+                    m.insert(k, v);
+                }
+                m.insert(key, value);
+                *self = Self::Many(Box::new(m));
+                None
+            }
+            Self::Many(m) => m.insert(key, value),
+        }
+    }
+
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        match self {
+            Self::One(k, _) if k == key => match std::mem::replace(self, Self::Empty) {
+                Self::One(_, v) => Some(v),
+                _ => None,
+            },
+            Self::Many(m) => {
+                let v = m.remove(key);
+                if m.len() * 8 < m.capacity() && m.capacity() > 64 {
+                    m.shrink_to_fit();
+                }
+                v
+            }
+            _ => None,
+        }
+    }
+
+    pub fn keys(&self) -> Vec<&K> {
+        match self {
+            Self::Empty => Vec::new(),
+            Self::One(k, _) => vec![k],
+            Self::Many(m) => m.keys().collect(),
+        }
+    }
+
+    pub fn entries(&self) -> Vec<(&K, &V)> {
+        match self {
+            Self::Empty => Vec::new(),
+            Self::One(k, v) => vec![(k, v)],
+            Self::Many(m) => m.iter().collect(),
+        }
+    }
+
+    /// Takes all entries out.
+    pub fn drain(&mut self, mut f: impl FnMut(K, V)) {
+        match std::mem::replace(self, Self::Empty) {
+            Self::Empty => {}
+            Self::One(k, v) => f(k, v),
+            Self::Many(m) => m.into_iter().for_each(|(k, v)| f(k, v)),
+        }
+    }
+}

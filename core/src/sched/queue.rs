@@ -1,0 +1,150 @@
+//! Intrusive first-in-first-out queue of tasks, one list per priority, with the order of service.
+//! Imports: task. Single owner; no allocation, no atomics.
+
+use super::task::{Priority, Task};
+use std::ptr::null_mut;
+use std::sync::atomic::Ordering::Relaxed;
+
+struct List {
+    first: *mut Task,
+    last: *mut Task,
+}
+
+impl List {
+    const fn new() -> Self {
+        Self { first: null_mut(), last: null_mut() }
+    }
+}
+
+/// Turns of normal priority between two turns of low. Source: OTP serves low once in eight (`RESCHEDULE_LOW`).
+const LOW_EVERY: u32 = 8;
+
+/// Run queue of one seat.
+pub(crate) struct RunQueue {
+    lists: [List; 4],
+    len: usize,
+    /// Tasks that are neither normal nor low: zero in most programs, so that the common pop looks at one list.
+    urgent: usize,
+    since_low: u32,
+}
+
+// SAFETY: the raw pointers are tasks whose scheduling right travels with the queue.
+unsafe impl Send for RunQueue {}
+
+impl RunQueue {
+    pub const fn new() -> Self {
+        Self { lists: [List::new(), List::new(), List::new(), List::new()], len: 0, urgent: 0, since_low: 0 }
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether a task of priority high or max waits.
+    pub fn has_urgent(&self) -> bool {
+        self.urgent > 0
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Appends a task to the list of its priority.
+    ///
+    /// # Safety
+    /// `task` is live, in no queue, and the caller holds its scheduling right.
+    pub unsafe fn push(&mut self, task: *mut Task) {
+        // SAFETY: live by contract; `next` belongs to the holder of the right.
+        let priority = unsafe {
+            (*task).next.set(null_mut());
+            Priority::from_u8((*task).priority.load(Relaxed))
+        };
+        let list = &mut self.lists[priority as usize];
+        if list.first.is_null() {
+            list.first = task;
+        } else {
+            // SAFETY: tasks in the list are live and ours.
+            unsafe { (*list.last).next.set(task) };
+        }
+        list.last = task;
+        self.len += 1;
+        if priority < Priority::Normal {
+            self.urgent += 1;
+        }
+    }
+
+    fn take(&mut self, index: usize) -> Option<*mut Task> {
+        let list = &mut self.lists[index];
+        let task = list.first;
+        if task.is_null() {
+            return None;
+        }
+        // SAFETY: tasks in the list are live and ours.
+        list.first = unsafe { (*task).next.get() };
+        self.len -= 1;
+        if index < Priority::Normal as usize {
+            self.urgent -= 1;
+        }
+        Some(task)
+    }
+
+    /// The next task by OTP's order: max, high, then normal and low mixed eight to one.
+    pub fn pop(&mut self) -> Option<*mut Task> {
+        if self.len == 0 {
+            return None;
+        }
+        if self.urgent > 0 {
+            if let Some(t) = self.take(0).or_else(|| self.take(1)) {
+                return Some(t);
+            }
+        }
+        if self.since_low >= LOW_EVERY {
+            self.since_low = 0;
+            if let Some(t) = self.take(Priority::Low as usize) {
+                return Some(t);
+            }
+        }
+        self.since_low += 1;
+        self.take(Priority::Normal as usize).or_else(|| self.take(Priority::Low as usize))
+    }
+
+    /// Takes the `n`-th task counted from the next to run, for the seeded single-thread mode. O(n).
+    pub fn pop_nth(&mut self, n: usize) -> Option<*mut Task> {
+        let mut kept = Self::new();
+        let mut found = None;
+        for i in 0..self.len {
+            let Some(t) = self.pop() else { break };
+            if i == n {
+                found = Some(t);
+                break;
+            }
+            // SAFETY: just popped, so live, in no queue, and ours.
+            unsafe { kept.push(t) };
+        }
+        while let Some(t) = self.pop() {
+            // SAFETY: as above.
+            unsafe { kept.push(t) };
+        }
+        *self = kept;
+        found
+    }
+
+    /// Moves about half of the tasks that may run anywhere (not pinned) out, oldest first.
+    pub fn split_off_half(&mut self, out: &mut Vec<*mut Task>) {
+        let want = self.len.div_ceil(2);
+        let mut kept = Self::new();
+        let mut turn = false;
+        while let Some(t) = self.pop() {
+            turn = !turn;
+            // SAFETY: popped, so live and ours.
+            let pinned = unsafe { (*t).pin.load(Relaxed) } != 0;
+            if turn && !pinned && out.len() < want {
+                out.push(t);
+            } else {
+                // SAFETY: as above.
+                unsafe { kept.push(t) };
+            }
+        }
+        *self = kept;
+    }
+}

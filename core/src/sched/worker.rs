@@ -1,0 +1,267 @@
+//! The loop of a seated thread: take the next task, run a slice, look at the clock, share, spin, sleep.
+//! Imports: seat, shared, task, thread.
+
+use super::shared::{OsThread, Shared, Sitter, lock};
+use super::task::{After, Task};
+use super::thread::{Installed, ThreadCtx};
+use std::cell::Cell;
+use std::ptr::null_mut;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::time::{Duration, Instant};
+
+/// Slices between two looks at clock and injector when no tick comes.
+const LOOK_EVERY: u32 = 64;
+/// How long a thread looks for work before it sleeps. Waking a sleeping core costs some 5 us; twice that is the
+/// usual compromise (spinning as long as the sleep would cost loses at most a factor of two).
+const SPIN: Duration = Duration::from_micros(10);
+/// A seat shares its queue only after having been busy for so long: crossing a core costs more than short work.
+const SHARE_AFTER_NS: u64 = 50_000;
+
+/// Seats a new thread on seat `index`, whose lease has the value `epoch`.
+pub(crate) fn start(shared: &Arc<Shared>, index: usize, epoch: u64) -> std::io::Result<()> {
+    let shared = shared.clone();
+    let name = format!("krarup-{index}");
+    std::thread::Builder::new().name(name).spawn(move || thread_main(&shared, index, epoch))?;
+    Ok(())
+}
+
+fn thread_main(shared: &Arc<Shared>, index: usize, epoch: u64) {
+    let os = shared.register_thread();
+    shared.with_host(|h| h.thread_start());
+    let lost = {
+        let cell = &shared.seats[index];
+        *lock(&cell.sitter) = Some(Sitter { thread: std::thread::current(), os: os.clone() });
+        let ctx = ThreadCtx {
+            shared: Arc::as_ptr(shared),
+            cell,
+            epoch,
+            locked: Cell::new(false),
+            current: Cell::new(null_mut()),
+            inside: Cell::new(false),
+            guest: Cell::new(std::ptr::null()),
+            id: os.id,
+            os: Arc::as_ptr(&os),
+        };
+        let _installed = Installed::new(&ctx);
+        let lost = ctx.enter_core() && Worker { shared, ctx: &ctx, os: &os, index, turns: 0, tick: 0, busy_since: 0 }.run();
+        if lost {
+            serve_parked_fibers(shared, &ctx, &os);
+        }
+        shared.with_host(|h| h.thread_stop(os.id));
+        lost
+    };
+    if lost {
+        shared.slow.join(shared, &os);
+    }
+    shared.unregister_thread(&os);
+}
+
+/// A thread without a seat still owns the fibers parked on it; it serves them until the last is gone.
+fn serve_parked_fibers(shared: &Arc<Shared>, ctx: &ThreadCtx, os: &OsThread) {
+    while os.parked_fibers.load(Relaxed) > 0 && !shared.stop.load(Relaxed) {
+        match os.pop_pinned() {
+            Some(task) => {
+                ctx.current.set(task);
+                // SAFETY: the pinned queue held the scheduling right.
+                if unsafe { ((*task).vtable.run)(task) } == After::Again {
+                    // SAFETY: `Again` leaves the right with us.
+                    unsafe { shared.wake(task) };
+                }
+                ctx.current.set(null_mut());
+            }
+            None => std::thread::park_timeout(Duration::from_millis(100)),
+        }
+    }
+}
+
+pub(crate) struct Worker<'a> {
+    pub shared: &'a Shared,
+    pub ctx: &'a ThreadCtx,
+    pub os: &'a OsThread,
+    pub index: usize,
+    pub turns: u32,
+    pub tick: u64,
+    pub busy_since: u64,
+}
+
+impl Worker<'_> {
+    /// Runs until the scheduler stops (false) or the seat is taken away (true).
+    fn run(&mut self) -> bool {
+        self.look();
+        loop {
+            let tick = self.shared.tick.load(Relaxed);
+            if tick != self.tick || self.turns >= LOOK_EVERY {
+                self.tick = tick;
+                if self.shared.stop.load(Relaxed) {
+                    return false;
+                }
+                self.look();
+            }
+            match self.next() {
+                Some(task) => {
+                    if self.turn(task) {
+                        return true;
+                    }
+                }
+                None => {
+                    if self.shared.stop.load(Relaxed) {
+                        return false;
+                    }
+                    self.idle();
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<*mut Task> {
+        // SAFETY: the worker loop is always inside the core; the reference ends here.
+        let seat = unsafe { self.ctx.seat() };
+        if self.os.has_pinned() {
+            return self.os.pop_pinned();
+        }
+        if let Some(t) = seat.pop() {
+            return Some(t);
+        }
+        self.shared.take_injected(seat, 256);
+        seat.pop()
+    }
+
+    /// Runs one slice; true when the seat was lost in it.
+    #[inline]
+    fn turn(&mut self, task: *mut Task) -> bool {
+        self.turns += 1;
+        // SAFETY: the seat's cell lives as long as the scheduler.
+        let cell = unsafe { &*self.ctx.cell };
+        self.ctx.current.set(task);
+        cell.current.store(task, Relaxed);
+        cell.slice.store(cell.slice.load(Relaxed).wrapping_add(1), Relaxed);
+        // SAFETY: the queue held the scheduling right; it is ours for the slice.
+        let after = unsafe { ((*task).vtable.run)(task) };
+        if after == After::LostSeat {
+            return true;
+        }
+        self.ctx.current.set(null_mut());
+        // SAFETY: inside the core; no other reference is live.
+        let seat = unsafe { self.ctx.seat() };
+        seat.flush();
+        if after == After::Again {
+            // SAFETY: `Again` leaves the right with us.
+            unsafe {
+                if (*task).lane() == super::task::Lane::Slow { self.shared.wake(task) } else { seat.push_back(task) }
+            }
+        }
+        false
+    }
+
+    /// Reads the clock, fires timers, fetches injected work, shares surplus.
+    fn look(&mut self) {
+        self.turns = 0;
+        let now = self.shared.clock.now_ns();
+        // SAFETY: inside the core; the reference ends before the host is called.
+        unsafe { self.ctx.seat().now_ns = now };
+        self.shared.with_host(|h| {
+            if now >= h.next_deadline(self.index) {
+                h.poll_timers(self.index, now);
+            }
+        });
+        // SAFETY: inside the core.
+        let seat = unsafe { self.ctx.seat() };
+        self.shared.take_injected(seat, 256);
+        if self.busy_since == 0 {
+            self.busy_since = now;
+        }
+        if seat.len() >= 2 && self.shared.hungry() && now.saturating_sub(self.busy_since) > SHARE_AFTER_NS {
+            let mut out = Vec::new();
+            seat.queue.split_off_half(&mut out);
+            if !out.is_empty() {
+                self.shared.inject_all(&out);
+            }
+        }
+    }
+
+    /// Nothing to do: look around for a while, then sleep until something comes or a timer is due.
+    fn idle(&mut self) {
+        self.busy_since = 0;
+        if self.shared.seats.len() > 1 {
+            self.shared.spinning.fetch_add(1, SeqCst);
+            let start = Instant::now();
+            let found = loop {
+                if self.shared.has_injected() || self.os.has_pinned() || self.shared.stop.load(Relaxed) {
+                    break true;
+                }
+                if start.elapsed() >= SPIN {
+                    break false;
+                }
+                std::hint::spin_loop();
+            };
+            self.shared.spinning.fetch_sub(1, SeqCst);
+            if found {
+                return self.look();
+            }
+        }
+        self.look();
+        // SAFETY: inside the core; the reference ends here.
+        if unsafe { self.ctx.seat().len() } > 0 || !self.shared.prepare_sleep(self.index, self.os) {
+            return;
+        }
+        let now = self.shared.clock.now_ns();
+        let due = self.shared.with_host(|h| h.next_deadline(self.index)).unwrap_or(u64::MAX);
+        // A timer set from outside lowers the deadline and then wakes this seat; its bit is already set.
+        if due > now {
+            if due == u64::MAX {
+                std::thread::park();
+            } else {
+                std::thread::park_timeout(Duration::from_nanos(due - now));
+            }
+        }
+        self.shared.finish_sleep(self.index);
+        self.look();
+    }
+}
+
+/// Drives a seeded scheduler on the calling thread until nothing is runnable or `limit` slices have run.
+/// Returns how many ran.
+pub(crate) fn drive(shared: &Arc<Shared>, limit: u64) -> u64 {
+    let os = shared.register_thread();
+    let cell = &shared.seats[0];
+    let epoch = cell.lease.epoch();
+    let ctx = ThreadCtx {
+        shared: Arc::as_ptr(shared),
+        cell,
+        epoch,
+        locked: Cell::new(false),
+        current: Cell::new(null_mut()),
+        inside: Cell::new(false),
+        guest: Cell::new(std::ptr::null()),
+        id: os.id,
+        os: Arc::as_ptr(&os),
+    };
+    let mut ran = 0;
+    {
+        let _installed = Installed::new(&ctx);
+        if ctx.enter_core() {
+            let mut w = Worker { shared, ctx: &ctx, os: &os, index: 0, turns: 0, tick: 0, busy_since: 0 };
+            while ran < limit {
+                w.look();
+                // SAFETY: inside the core; the reference ends before the slice.
+                let task = unsafe {
+                    let seat = ctx.seat();
+                    seat.spill_lifo();
+                    let n = seat.queue.len();
+                    match &shared.seeded {
+                        Some(r) if n > 1 => seat.queue.pop_nth(lock(r).below(n as u64) as usize),
+                        _ => seat.queue.pop(),
+                    }
+                };
+                let Some(task) = task.or_else(|| os.pop_pinned()).or_else(|| shared.slow.take()) else { break };
+                ran += 1;
+                w.turn(task);
+            }
+            ctx.exit_core();
+        }
+    }
+    shared.unregister_thread(&os);
+    ran
+}

@@ -1,0 +1,3 @@
+//! F2 timers: the wheel. Imports: nothing of this crate.
+
+pub mod wheel;
