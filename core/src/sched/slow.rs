@@ -124,8 +124,7 @@ impl SlowLane {
                 return None;
             }
             q.free += 1;
-            let (guard, timeout) =
-                self.arrived.wait_timeout(q, KEEP_ALIVE).unwrap_or_else(PoisonError::into_inner);
+            let (guard, timeout) = self.arrived.wait_timeout(q, KEEP_ALIVE).unwrap_or_else(PoisonError::into_inner);
             q = guard;
             q.free -= 1;
             if timeout.timed_out() && q.tasks.is_empty() {
@@ -150,4 +149,3 @@ impl SlowLane {
         lock(&self.queue).threads
     }
 }
-

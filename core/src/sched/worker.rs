@@ -44,7 +44,8 @@ fn thread_main(shared: &Arc<Shared>, index: usize, epoch: u64) {
             os: Arc::as_ptr(&os),
         };
         let _installed = Installed::new(&ctx);
-        let lost = ctx.enter_core() && Worker { shared, ctx: &ctx, os: &os, index, turns: 0, tick: 0, busy_since: 0 }.run();
+        let lost =
+            ctx.enter_core() && Worker { shared, ctx: &ctx, os: &os, index, turns: 0, tick: 0, busy_since: 0 }.run();
         if lost {
             serve_parked_fibers(shared, &ctx, &os);
         }
