@@ -3,11 +3,34 @@
 //! Rooms are stacked in floors; a room imports from lower floors only (`tests/floors.rs` checks it).
 //! See `docs/architecture.md`.
 
+#[doc(hidden)]
 pub mod base;
 pub mod bits;
 pub mod etf;
+mod node;
 pub mod pattern;
-pub mod sched;
+mod process;
+mod sched;
 pub mod term;
 pub mod text;
+#[doc(hidden)]
 pub mod timer;
+
+pub use node::{Node, NodeBuilder, NodeCounts, StartError, StillRunning};
+pub use process::async_body::{AsyncContext, Timeout};
+pub use process::attached::{Attached, ReceiveError};
+pub use process::body::{Handler, Next};
+pub use process::call::{Call, CallError, From as CallFrom};
+pub use process::context::Context;
+pub use process::error::{Class, Exception};
+pub use process::fiber_body::FiberContext;
+pub use process::info::ProcessInfo;
+pub use process::message::{Down, ExitMessage, Message, Monitored};
+pub use process::module::{CallFn, Module, SpawnFn};
+pub use process::monitor::{MonitorOptions, Target};
+pub use process::send::Dest;
+pub use process::slot::AliasMode;
+pub use process::spawn::{Code, SpawnOptions};
+pub use process::timers::MAX_TIMEOUT_MS;
+pub use sched::task::Priority;
+pub use term::{Atom, Pid, Ref, Term};

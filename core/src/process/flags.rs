@@ -7,6 +7,7 @@ use super::core::Core;
 use super::error::Exception;
 use super::info::{self, InfoRequest};
 use super::signal::Signal;
+use super::system::System;
 use crate::sched::task::Priority;
 use crate::term::{Atom, Pid, Term, atoms};
 use std::sync::atomic::Ordering::Relaxed;
@@ -100,28 +101,30 @@ impl Context {
     }
 }
 
-/// The owner of the process has to note the name, as its exit frees it; somebody else's process is told by signal.
 pub(crate) fn register(context: &mut Context, name: Atom, pid: Pid) -> Result<(), Exception> {
     let mut core = Core::enter(context).map_err(|_| Exception::killed())?;
     core.flush();
     let system = core.system();
-    if name == atoms::UNDEFINED || pid.node != system.id || system.names.name_of(pid).is_some() {
+    if pid != core.pid {
+        return system.register_other(name, pid);
+    }
+    if name == atoms::UNDEFINED || !system.names.insert(name, pid) {
         return Err(Exception::badarg());
     }
-    if pid == core.pid {
-        if !system.names.insert(name, pid) {
+    core.own().cold().name = Some(name);
+    Ok(())
+}
+
+impl System {
+    /// Gives a name to a process whose fields are not the caller's. The name is taken at once; the process notes it
+    /// when it drains, as its exit frees it. If it ends before, whoever answers for it frees the name.
+    pub fn register_other(&self, name: Atom, pid: Pid) -> Result<(), Exception> {
+        if name == atoms::UNDEFINED || !self.is_alive(pid) || !self.names.insert(name, pid) {
             return Err(Exception::badarg());
         }
-        core.own().cold().name = Some(name);
-        return Ok(());
+        info::send(self, pid, InfoRequest::named(name));
+        Ok(())
     }
-    if !system.is_alive(pid) || !system.names.insert(name, pid) {
-        return Err(Exception::badarg());
-    }
-    // The name is taken at once; the process notes it when it drains. If it ends before, whoever answers for it
-    // frees the name.
-    info::send(system, pid, InfoRequest::named(name));
-    Ok(())
 }
 
 pub(crate) fn unregister(context: &mut Context, name: Atom) -> Result<(), Exception> {

@@ -12,6 +12,7 @@ use super::error::Exception;
 use super::message::{ExitMessage, Message};
 use super::signal::{self, ExitCause, Signal};
 use super::slot::{LinkState, Own, Slot};
+use super::system::System;
 use crate::term::{Pid, Term, atoms};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -34,7 +35,7 @@ impl Context {
             Some(l) => l.unlinking = 0,
             None => {
                 let system = core.system();
-                if pid.node == system.id && system.find(pid).is_none() {
+                if pid.node == system.id && !system.is_alive(pid) {
                     return no_such_process(&mut core, pid);
                 }
                 core.own().links.insert(pid, LinkState { unlinking: 0 });
@@ -105,5 +106,12 @@ impl Context {
         core.flush();
         let me = core.pid;
         core.system().signal(pid, Signal::Exit { from: me, cause: ExitCause::Exit2, reason: reason.into() });
+    }
+}
+
+impl System {
+    /// `exit/2` from outside of every process.
+    pub fn exit_from_nobody(&self, pid: Pid, reason: Term) {
+        self.signal(pid, Signal::Exit { from: self.group_leader, cause: ExitCause::Exit2, reason });
     }
 }

@@ -1,49 +1,61 @@
 //! Registered names of one node. Source: OTP `register/2`, C2.22.
-//! Imports: term, slot. Lock order: the map's lock is a leaf.
+//! Imports: term. Lock order: the maps' lock is a leaf.
 
 use crate::term::{Atom, Pid};
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// Name to process. The owner's cold block holds the name as well, so that an exit finds it.
+/// Both directions. The owner's cold block holds the name as well, so that an exit of a nameless process takes no
+/// lock.
+#[derive(Default)]
+struct Maps {
+    pids: HashMap<Atom, Pid>,
+    names: HashMap<Pid, Atom>,
+}
+
+/// Name to process, one name a process at most.
 #[derive(Default)]
 pub(crate) struct Names {
-    map: RwLock<HashMap<Atom, Pid>>,
+    maps: RwLock<Maps>,
 }
 
 impl Names {
-    /// Takes a name; false: it is taken.
+    fn read(&self) -> RwLockReadGuard<'_, Maps> {
+        self.maps.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Maps> {
+        self.maps.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a name; false: it is taken, or the process has one.
     pub fn insert(&self, name: Atom, pid: Pid) -> bool {
-        let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
-        if map.contains_key(&name) {
+        let mut maps = self.write();
+        if maps.pids.contains_key(&name) || maps.names.contains_key(&pid) {
             return false;
         }
-        map.insert(name, pid);
+        maps.pids.insert(name, pid);
+        maps.names.insert(pid, name);
         true
     }
 
     pub fn whereis(&self, name: Atom) -> Option<Pid> {
-        self.map.read().unwrap_or_else(PoisonError::into_inner).get(&name).copied()
+        self.read().pids.get(&name).copied()
     }
 
     /// Frees a name; true if `pid` had it.
     pub fn remove(&self, name: Atom, pid: Pid) -> bool {
-        let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
-        if map.get(&name) == Some(&pid) {
-            map.remove(&name);
-            return true;
+        let mut maps = self.write();
+        if maps.pids.get(&name) != Some(&pid) {
+            return false;
         }
-        false
+        maps.pids.remove(&name);
+        maps.names.remove(&pid);
+        true
     }
 
-    /// The name of a process, if it has one. Linear: for `process_info` of somebody else's process.
+    /// Every name.
     pub fn all(&self) -> Vec<Atom> {
-        self.map.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
-    }
-
-    /// Whose name it is.
-    pub fn name_of(&self, pid: Pid) -> Option<Atom> {
-        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
-        map.iter().find(|(_, p)| **p == pid).map(|(n, _)| *n)
+        self.read().pids.keys().copied().collect()
     }
 }

@@ -153,6 +153,24 @@ pub(crate) unsafe fn deliver(task: *mut Task, first: *mut (), last: *mut (), _co
 }
 
 impl System {
+    /// Sends from outside of every process.
+    pub fn send_from_nobody(&self, to: Dest, message: Term) -> Result<(), Exception> {
+        match to {
+            Dest::Pid(p) => {
+                self.signal(p, Signal::Message(Message::Term(message)));
+            }
+            Dest::Alias(r, p) => {
+                self.signal(p, Signal::Alias(r, message));
+            }
+            Dest::Name(name) => {
+                let pid = self.names.whereis(name).ok_or_else(Exception::badarg)?;
+                self.signal(pid, Signal::Message(Message::Term(message)));
+            }
+            Dest::NameNode(name, node) => self.send_name(name, node, message),
+        }
+        Ok(())
+    }
+
     /// Sends to a name on a node; silence if it is not there.
     pub fn send_name(&self, name: Atom, node: Atom, message: Term) {
         if node == self.id.name() {

@@ -8,7 +8,6 @@
 use super::context::Context;
 use super::core::Core;
 use super::error::Exception;
-use super::message::Message;
 use super::send::Dest;
 use super::signal::Signal;
 use super::slot::Slot;
@@ -138,29 +137,9 @@ impl Timers {
     }
 }
 
+/// The name is looked up when the timer fires, not when it is set; if nobody has it then, the message is dropped.
 fn deliver(system: &System, to: Dest, message: Term) {
-    let message_signal = Signal::Message(Message::Term(message));
-    match to {
-        Dest::Pid(p) => {
-            system.signal(p, message_signal);
-        }
-        Dest::Name(n) => {
-            // The name is looked up when the timer fires, not when it is set.
-            if let Some(p) = system.names.whereis(n) {
-                system.signal(p, message_signal);
-            }
-        }
-        Dest::Alias(r, p) => {
-            if let Signal::Message(Message::Term(message)) = message_signal {
-                system.signal(p, Signal::Alias(r, message));
-            }
-        }
-        Dest::NameNode(n, node) => {
-            if let Signal::Message(Message::Term(message)) = message_signal {
-                system.send_name(n, node, message);
-            }
-        }
-    }
+    let _ = system.send_from_nobody(to, message);
 }
 
 /// Timer references say where the timer is: index, generation and wheel fill the three words under a bit that no
