@@ -271,6 +271,8 @@ fn a_deadlock_of_two_callers_ends_with_their_timeouts() {
             // The request of the other is still there, in order.
             assert!(matches!(c.receive().await, Message::Call(_)));
             c.send(to, atom("ok"));
+            // It must not end before the other's time is up.
+            c.sleep(1000).await;
             Ok(())
         })
     };

@@ -109,7 +109,8 @@ fn a_kill_of_a_stuck_process_is_told_in_time_and_its_code_cleaned_up_once_when_i
         let (pid, r) = me.spawn_opt(s, &o).unwrap();
         let name = atom("stuck");
         me.register(name, pid).unwrap();
-        me.send(pid, Term::from(me.self_pid()));
+        let myself = me.self_pid();
+        me.send(pid, myself);
         p.entered.recv_timeout(Duration::from_secs(5)).unwrap();
         std::thread::sleep(Duration::from_millis(20));
         let start = Instant::now();
@@ -247,6 +248,7 @@ fn blocking_work_runs_beside_the_scheduler() {
                 std::thread::sleep(Duration::from_millis(100));
                 Term::from(n)
             })
+            .unwrap()
         })
         .collect();
     let server: Pid = me.spawn(echo()).unwrap();

@@ -9,10 +9,8 @@ fn atom(s: &str) -> Atom {
 }
 
 fn int(m: Message) -> i64 {
-    match m.into_term().view() {
-        View::Int(i) => i,
-        other => panic!("not an integer: {other:?}"),
-    }
+    let t = m.into_term();
+    t.as_i64().unwrap_or_else(|| panic!("not an integer: {t}"))
 }
 
 /// Answers `{From, N}` with `N + 1`.

@@ -157,7 +157,7 @@ impl AsyncContext {
     pub async fn receive_match(
         &mut self,
         timeout_ms: Option<u64>,
-        mut want: impl FnMut(&mut Message) -> bool + Send,
+        mut want: impl FnMut(&Message) -> bool + Send,
     ) -> Result<Message, Timeout> {
         let deadline = self.context.deadline_in(timeout_ms);
         self.wait(deadline, move |c| c.poll_receive(&mut want)).await
@@ -168,7 +168,7 @@ impl AsyncContext {
         &mut self,
         reference: Ref,
         timeout_ms: Option<u64>,
-        mut want: impl FnMut(&mut Message) -> bool + Send,
+        mut want: impl FnMut(&Message) -> bool + Send,
     ) -> Result<Message, Timeout> {
         self.context.skip_to_mark(reference);
         let deadline = self.context.deadline_in(timeout_ms);

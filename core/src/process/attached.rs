@@ -90,7 +90,7 @@ impl Attached {
     pub fn receive_match(
         &mut self,
         timeout_ms: Option<u64>,
-        mut want: impl FnMut(&mut Message) -> bool,
+        mut want: impl FnMut(&Message) -> bool,
     ) -> Result<Message, ReceiveError> {
         self.wait(timeout_ms, |own| own.queue.receive(&mut want), |own| own.queue.restart())
     }
@@ -100,7 +100,7 @@ impl Attached {
         &mut self,
         reference: Ref,
         timeout_ms: Option<u64>,
-        mut want: impl FnMut(&mut Message) -> bool,
+        mut want: impl FnMut(&Message) -> bool,
     ) -> Result<Message, ReceiveError> {
         self.context.skip_to_mark(reference);
         self.wait(timeout_ms, |own| own.queue.receive(&mut want), |own| own.queue.restart())

@@ -64,7 +64,7 @@ pub struct Call {
 
 impl std::fmt::Debug for Call {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Call({}, {})", self.record.caller, self.request)
+        write!(f, "Call({:?}, {:?})", self.record.caller, self.request)
     }
 }
 
@@ -99,9 +99,8 @@ impl Call {
     }
 
     /// `{'$gen_call', {Pid, [alias | Ref]}, Request}`
-    pub fn into_term(self) -> Term {
-        let from = From { record: self.record };
-        Term::tuple([atoms::GEN_CALL.into(), from.to_term(), self.request])
+    pub fn to_term(&self) -> Term {
+        Term::tuple([atoms::GEN_CALL.into(), from_term(&self.record), self.request.clone()])
     }
 
     /// Nobody will ever look at it: its server is gone and has failed it already.
@@ -121,9 +120,13 @@ impl From {
 
     /// `{Pid, [alias | Ref]}`: OTP's `From`, which a process of any node can reply to.
     pub fn to_term(&self) -> Term {
-        let tag = Term::improper_list([Term::from(atoms::ALIAS)], self.record.reference.into());
-        Term::tuple([self.record.caller.into(), tag])
+        from_term(&self.record)
     }
+}
+
+fn from_term(record: &CallRecord) -> Term {
+    let tag = Term::improper_list([Term::from(atoms::ALIAS)], record.reference.into());
+    Term::tuple([record.caller.into(), tag])
 }
 
 impl Context {

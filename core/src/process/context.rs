@@ -88,24 +88,26 @@ impl Context {
         }
     }
 
-    /// Runs a closure on the blocking pool and sends its result to this process as `{Ref, Result}`.
-    pub fn blocking(&mut self, work: impl FnOnce() -> Term + Send + 'static) -> Ref {
+    /// Runs a closure on the blocking pool and sends its result to this process as `{Ref, Result}`; if it panics,
+    /// nothing comes. Errors: `system_limit` when no thread runs and none can be started.
+    pub fn blocking(&mut self, work: impl FnOnce() -> Term + Send + 'static) -> Result<Ref, Exception> {
         let r = self.make_ref();
         let me = self.pid;
-        let Ok(core) = Core::enter(self) else { return r };
+        let core = Core::enter(self).map_err(|_| Exception::killed())?;
         let system = core.system();
         let weak = system.weak().clone();
-        system.blocking.submit(Box::new(move || {
+        let work = move || {
             let result = work();
             if let Some(s) = weak.upgrade() {
                 let m = Message::Term(Term::tuple([r.into(), result]));
                 s.signal(me, super::signal::Signal::Message(m));
             }
-        }));
-        r
+        };
+        system.blocking.submit(Box::new(work)).map_err(|_| Exception::system_limit())?;
+        Ok(r)
     }
 
-    pub(crate) fn poll_receive(&mut self, want: &mut dyn FnMut(&mut Message) -> bool) -> Poll<Message> {
+    pub(crate) fn poll_receive(&mut self, want: &mut dyn FnMut(&Message) -> bool) -> Poll<Message> {
         let Ok(mut core) = Core::enter(self) else { return Poll::Pending };
         loop {
             if core.must_end() {

@@ -191,7 +191,7 @@ impl FiberContext {
     pub fn receive_match(
         &mut self,
         timeout_ms: Option<u64>,
-        mut want: impl FnMut(&mut Message) -> bool,
+        mut want: impl FnMut(&Message) -> bool,
     ) -> Result<Message, Timeout> {
         self.wait(timeout_ms, |c| c.poll_receive(&mut want))
     }
@@ -201,7 +201,7 @@ impl FiberContext {
         &mut self,
         reference: Ref,
         timeout_ms: Option<u64>,
-        mut want: impl FnMut(&mut Message) -> bool,
+        mut want: impl FnMut(&Message) -> bool,
     ) -> Result<Message, Timeout> {
         self.context.skip_to_mark(reference);
         self.wait(timeout_ms, |c| c.poll_receive(&mut want))

@@ -103,10 +103,11 @@ impl<N: Link> Inbox<N> {
         head != idle() && head != closed()
     }
 
-    /// Whether anything has come since the last `take`. Owner only; a false answer may be stale.
+    /// Whether anything has come since the last `take`. A false answer may be stale; a true one holds for whoever may
+    /// take (the owner, or a guest under its lock), as nobody else takes.
     #[inline]
     pub fn has_new(&self) -> bool {
-        !self.head.load(Relaxed).is_null()
+        self.head.load(Relaxed).addr() > closed::<N>().addr()
     }
 
     /// Step 3: takes what has come, oldest first. Owner only.

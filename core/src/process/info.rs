@@ -120,7 +120,7 @@ fn describe(slot: &Slot, own: &mut Own, with_messages: bool) -> ProcessInfo {
     let mut messages = None;
     if with_messages {
         let mut all = Vec::with_capacity(own.queue.len);
-        own.queue.for_each(|m| all.push(m.as_term().clone()));
+        own.queue.for_each(|m| all.push(m.as_term().into_owned()));
         messages = Some(all);
     }
     let r = own.relations.as_deref();

@@ -3,6 +3,7 @@
 
 use super::call::Call;
 use crate::term::{Atom, Pid, Ref, Term, atoms};
+use std::borrow::Cow;
 
 /// A received message.
 ///
@@ -75,22 +76,20 @@ impl Message {
     pub fn into_term(self) -> Term {
         match self {
             Self::Term(t) => t,
-            Self::Call(c) => c.into_term(),
+            Self::Call(c) => c.to_term(),
             Self::Down(d) => d.into_term(),
             Self::Exit(e) => e.into_term(),
         }
     }
 
-    /// The term OTP would have delivered, building it in place the first time somebody looks.
-    pub fn as_term(&mut self) -> &Term {
-        if !matches!(self, Self::Term(_)) {
-            let native = std::mem::replace(self, Self::Term(Term::nil()));
-            *self = Self::Term(native.into_term());
-        }
-        match self {
-            Self::Term(t) => t,
-            _ => unreachable!("just made a term"),
-        }
+    /// The term OTP would have delivered, for a look: the message stays what it is.
+    pub fn as_term(&self) -> Cow<'_, Term> {
+        Cow::Owned(match self {
+            Self::Term(t) => return Cow::Borrowed(t),
+            Self::Call(c) => c.to_term(),
+            Self::Down(d) => d.clone().into_term(),
+            Self::Exit(e) => e.clone().into_term(),
+        })
     }
 }
 

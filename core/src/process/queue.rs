@@ -51,12 +51,6 @@ impl Queue {
         if self.first.is_null() { None } else { Some(self.remove_after(null_mut())) }
     }
 
-    /// Whether a message waits that the current receive has not looked at.
-    #[inline]
-    pub fn has_unseen(&self) -> bool {
-        self.last != self.scan
-    }
-
     /// Takes the next message after the scan point, for a body that may give it back with `put_back`.
     #[inline]
     pub fn take_unseen(&mut self) -> Option<Message> {
@@ -94,7 +88,7 @@ impl Queue {
 
     /// Looks at messages that the current receive has not seen, oldest first, and takes the first that `want`
     /// accepts. `None`: all are seen.
-    pub fn receive(&mut self, mut want: impl FnMut(&mut Message) -> bool) -> Option<Message> {
+    pub fn receive(&mut self, mut want: impl FnMut(&Message) -> bool) -> Option<Message> {
         let mut before = self.scan;
         loop {
             let node = self.after(before);
@@ -104,7 +98,7 @@ impl Queue {
             }
             // SAFETY: in the list, ours; Q1.
             let message = unsafe {
-                match &mut (*node).signal {
+                match &(*node).signal {
                     Signal::Message(m) => m,
                     _ => unreachable!("only messages are queued"),
                 }
@@ -164,7 +158,7 @@ impl Queue {
         }
     }
 
-    /// Removes every message that `drop_it` says; for demonitor with flush.
+    /// Removes the oldest message of which `drop_it` says so; for demonitor with flush.
     pub fn remove_first(&mut self, mut drop_it: impl FnMut(&Message) -> bool) -> bool {
         let mut before = null_mut();
         loop {
@@ -191,12 +185,12 @@ impl Queue {
     }
 
     /// Runs `f` on every message, oldest first.
-    pub fn for_each(&mut self, mut f: impl FnMut(&mut Message)) {
+    pub fn for_each(&self, mut f: impl FnMut(&Message)) {
         let mut node = self.first;
         while !node.is_null() {
             // SAFETY: in the list, ours; Q1.
             unsafe {
-                if let Signal::Message(m) = &mut (*node).signal {
+                if let Signal::Message(m) = &(*node).signal {
                     f(m);
                 }
                 node = (*node).next;

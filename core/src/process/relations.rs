@@ -16,14 +16,6 @@ impl<K: Eq + Hash, V> SmallMap<K, V> {
         Self::Empty
     }
 
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Empty => 0,
-            Self::One(..) => 1,
-            Self::Many(m) => m.len(),
-        }
-    }
-
     pub fn get(&self, key: &K) -> Option<&V> {
         match self {
             Self::One(k, v) if k == key => Some(v),
@@ -74,14 +66,6 @@ impl<K: Eq + Hash, V> SmallMap<K, V> {
                 v
             }
             _ => None,
-        }
-    }
-
-    pub fn keys(&self) -> Vec<&K> {
-        match self {
-            Self::Empty => Vec::new(),
-            Self::One(k, _) => vec![k],
-            Self::Many(m) => m.keys().collect(),
         }
     }
 

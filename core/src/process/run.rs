@@ -490,6 +490,11 @@ fn dispatch(slot: &Slot, own: &mut Own, signal: Signal) {
             let n = &mut own.cold().suspended;
             *n = if up { *n + 1 } else { n.saturating_sub(1) };
         }
-        Signal::Wake => {}
+        Signal::Wake => {
+            // Ours may have fired; a waker's may have come before it.
+            if own.armed != u64::MAX && own.armed <= slot.system().shared.clock.now_ns() {
+                own.armed = u64::MAX;
+            }
+        }
     }
 }

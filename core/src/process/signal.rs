@@ -83,7 +83,7 @@ impl Link for Node {
 /// Free memory of a node's size; `next` links the pool.
 union Memory {
     next: *mut Memory,
-    _node: MaybeUninit<std::mem::ManuallyDrop<Node>>,
+    _node: std::mem::ManuallyDrop<MaybeUninit<Node>>,
 }
 
 /// Nodes that move between a thread's pool and the depot at once.

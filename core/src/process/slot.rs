@@ -94,7 +94,6 @@ pub(crate) struct Cold {
     pub limits: Limits,
     pub hooks: Vec<super::body::Hook>,
     pub suspended: u32,
-    pub info_waiting: u32,
 }
 
 /// Limits of a process; 0: none.

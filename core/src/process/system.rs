@@ -189,7 +189,7 @@ impl System {
     pub fn make_ref(&self) -> Ref {
         let n = unique();
         // The first word of a reference has 18 bits on the wire of older nodes.
-        Ref { node: self.id, words: [(n & 0x3ffff) as u32, (n >> 18) as u32, (n >> 50) as u32] }
+        Ref::new(self.id, [(n & 0x3ffff) as u32, (n >> 18) as u32, (n >> 50) as u32])
     }
 
     /// Runs `f` inside the core when the calling thread is seated at one of our seats, else as a foreign thread.

@@ -149,12 +149,12 @@ const TIMER_BIT: u32 = 1 << 31;
 fn to_ref(system: &System, wheel: usize, key: TimerKey) -> Ref {
     let g = key.generation;
     let high = TIMER_BIT | ((wheel as u32 & 0x3f) << 14) | (g >> 18);
-    Ref { node: system.id, words: [g & 0x3ffff, key.index, high] }
+    Ref::new(system.id, [g & 0x3ffff, key.index, high])
 }
 
 fn from_ref(system: &System, r: Ref) -> Option<(usize, TimerKey)> {
-    let [low, index, high] = r.words;
-    if r.node != system.id || high & TIMER_BIT == 0 {
+    let &[low, index, high] = r.words() else { return None };
+    if r.node() != system.id || high & TIMER_BIT == 0 {
         return None;
     }
     let wheel = (high >> 14 & 0x3f) as usize;

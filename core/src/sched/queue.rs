@@ -108,6 +108,19 @@ impl RunQueue {
         self.take(Priority::Normal as usize).or_else(|| self.take(Priority::Low as usize))
     }
 
+    /// How many tasks may go first: all of the most urgent priority, or all of normal and low.
+    pub fn eligible(&self) -> usize {
+        if self.urgent == 0 {
+            return self.len;
+        }
+        let urgent = self.lists.iter().find(|l| !l.first.is_null());
+        std::iter::successors(urgent.map(|l| l.first), |t| {
+            // SAFETY: tasks in the list are live and ours.
+            Some(unsafe { (**t).next.get() }).filter(|n| !n.is_null())
+        })
+        .count()
+    }
+
     /// Takes the `n`-th task counted from the next to run, for the seeded single-thread mode. O(n).
     pub fn pop_nth(&mut self, n: usize) -> Option<*mut Task> {
         let mut kept = Self::new();

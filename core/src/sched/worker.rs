@@ -250,7 +250,7 @@ pub(crate) fn drive(shared: &Arc<Shared>, limit: u64) -> u64 {
                 let task = unsafe {
                     let seat = ctx.seat();
                     seat.spill_lifo();
-                    let n = seat.queue.len();
+                    let n = seat.queue.eligible();
                     match &shared.seeded {
                         Some(r) if n > 1 => seat.queue.pop_nth(lock(r).below(n as u64) as usize),
                         _ => seat.queue.pop(),
