@@ -29,13 +29,12 @@ tests_named() {
     done
 }
 
-# Tests that ask a real Erlang node: called beam_*.rs, or naming the program themselves.
+# Tests that ask a real Erlang node: those that use core/tests/common/erl.rs, or start the program themselves.
 beam_tests() {
     for name in $(tests_named '*'); do
-        case $name in
-            beam_*) echo "$name" ;;
-            *) ! grep -q '"erl"' "core/tests/$name.rs" || echo "$name" ;;
-        esac
+        if grep -qE 'common/erl\.rs|"erl"' "core/tests/$name.rs"; then
+            echo "$name"
+        fi
     done
 }
 
@@ -43,4 +42,11 @@ beam_tests() {
 model_tests() {
     tests_named 'loom_*'
     tests_named 'shuttle_*'
+}
+
+# The fuzz targets are a workspace of their own and must not drift from the library: their lock file begins as a copy
+# of the library's each time, and cargo adds the little that only they need.
+fuzz_lock() {
+    cp Cargo.lock fuzz/Cargo.lock
+    cargo fetch --manifest-path fuzz/Cargo.toml
 }
