@@ -16,7 +16,7 @@ have() {
 }
 
 have_nextest() {
-    cargo nextest --version >/dev/null 2>&1
+    [ -z "${KRARUP_NO_NEXTEST:-}" ] && cargo nextest --version >/dev/null 2>&1
 }
 
 # Names of the integration tests whose name matches the shell pattern, one a line.
