@@ -17,9 +17,9 @@ pub fn bits(data: &[u8]) {
                 // A float of no bits can be matched, but not built.
                 let empty_float = segment.kind == SegmentKind::Float && reader.position() == before;
                 match segment.build(&mut writer, &value, size) {
-                    Ok(()) => assert!(!empty_float, "{segment:?} of size {size:?} built {value}"),
+                    Ok(()) => assert!(!empty_float, "{segment:?} of size {size:?} built {value:?}"),
                     Err(e) => {
-                        assert!(empty_float, "{segment:?} of size {size:?} read {value}, and does not build it: {e}")
+                        assert!(empty_float, "{segment:?} of size {size:?} read {value:?}, and does not build it: {e}")
                     }
                 }
             }
