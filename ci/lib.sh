@@ -1,0 +1,52 @@
+# Shared by the scripts beside it; each sources it first. POSIX sh.
+set -eu
+cd "$(dirname "$0")/.."
+export CARGO_INCREMENTAL=0
+
+# Logs and times of the stages.
+STAGE_DIR=${STAGE_DIR:-target/stages}
+
+die() {
+    echo "$*" >&2
+    exit 1
+}
+
+have() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+have_nextest() {
+    [ -z "${KRARUP_NO_NEXTEST:-}" ] && cargo nextest --version >/dev/null 2>&1
+}
+
+# Names of the integration tests whose name matches the shell pattern, one a line.
+tests_named() {
+    for file in core/tests/*.rs; do
+        name=$(basename "$file" .rs)
+        case $name in
+            $1) echo "$name" ;;
+        esac
+    done
+}
+
+# Tests that ask a real Erlang node: those that use core/tests/common/erl.rs, or start the program themselves.
+beam_tests() {
+    for name in $(tests_named '*'); do
+        if grep -qE 'common/erl\.rs|"erl"' "core/tests/$name.rs"; then
+            echo "$name"
+        fi
+    done
+}
+
+# Models for loom and shuttle are called loom_*.rs and shuttle_*.rs.
+model_tests() {
+    tests_named 'loom_*'
+    tests_named 'shuttle_*'
+}
+
+# The fuzz targets are a workspace of their own and must not drift from the library: their lock file begins as a copy
+# of the library's each time, and cargo adds the little that only they need.
+fuzz_lock() {
+    cp Cargo.lock fuzz/Cargo.lock
+    cargo fetch --manifest-path fuzz/Cargo.toml
+}
