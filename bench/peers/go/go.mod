@@ -1,0 +1,3 @@
+module krarup.bench/peer
+
+go 1.19

@@ -1,0 +1,3 @@
+//! The harness of krarup's benchmark program. The Rust peers include the same file.
+
+pub mod harness;
