@@ -10,6 +10,7 @@ mod messaging;
 mod spawn;
 mod startup;
 mod timers;
+mod world;
 
 use std::process::ExitCode;
 
