@@ -9,6 +9,7 @@ pub mod ids;
 pub mod node;
 mod order;
 mod phash;
+pub mod print;
 mod repr;
 mod resource;
 mod view;
@@ -20,17 +21,3 @@ pub use num_bigint::BigInt;
 pub use repr::{IntoBinary, Term};
 pub use resource::Resource;
 pub use view::{BigView, BitsView, FunView, ListIter, ListView, LocalFun, MapIter, MapView, View};
-
-impl std::fmt::Debug for Term {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.view() {
-            View::Int(n) => write!(f, "{n}"),
-            View::Float(x) => write!(f, "{x:?}"),
-            View::Atom(a) => write!(f, "{a:?}"),
-            View::Nil => f.write_str("[]"),
-            View::Tuple(e) => write!(f, "{{…{}}}", e.len()),
-            View::Binary(b) => write!(f, "<<…{}>>", b.len()),
-            other => write!(f, "Term(rank {})", other.rank()),
-        }
-    }
-}
