@@ -11,6 +11,7 @@
 //! | `view`, `access` | taking terms apart |
 //! | `order`, `hash`, `phash2` | equality, order, hashes |
 //! | `memory` | accounting, copying small parts out |
+//! | `print` | text, as OTP prints |
 //! | `atom`, `atoms`, `node`, `ids`, `resource` | the values that are not structure |
 
 mod access;
@@ -26,6 +27,7 @@ mod memory;
 pub mod node;
 mod order;
 mod phash2;
+pub mod print;
 mod raw;
 mod resource;
 mod single;
@@ -41,17 +43,3 @@ pub use num_bigint::BigInt;
 pub use raw::{Clones, Term};
 pub use resource::Resource;
 pub use view::{BigView, BitsView, FunView, ListIter, ListView, LocalFun, LocalFunView, MapIter, MapView, View};
-
-impl std::fmt::Debug for Term {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.view() {
-            View::Int(n) => write!(f, "{n}"),
-            View::Float(x) => write!(f, "{x:?}"),
-            View::Atom(a) => write!(f, "{a:?}"),
-            View::Nil => f.write_str("[]"),
-            View::Tuple(e) => write!(f, "{{…{}}}", e.len()),
-            View::Binary(b) => write!(f, "<<…{}>>", b.len()),
-            other => write!(f, "Term(rank {})", other.rank()),
-        }
-    }
-}
