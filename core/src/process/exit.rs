@@ -15,7 +15,7 @@ use super::body::{self, Body};
 use super::call;
 use super::guest::GuestState;
 use super::inbox::Link as _;
-use super::message::{ExitMessage, Message};
+use super::message::{Down, ExitMessage, Message};
 use super::signal::{self, ExitCause, Node, Signal};
 use super::slot::{Own, Slot};
 use super::system::System;
@@ -135,7 +135,7 @@ fn announce(system: &System, own: &mut Own, pid: Pid, reason: &Term) {
     });
     let Some(mut r) = own.relations.take() else { return };
     r.monitored_by.drain(|reference, by| {
-        system.signal(by.from, Signal::Down { reference, from: pid, reason: reason.clone() });
+        system.signal(by.from, Signal::Down(Box::new(Down::of(reference, pid, reason.clone()))));
     });
     r.monitors.drain(|reference, m| {
         if let Some(target) = m.pid {
@@ -201,7 +201,7 @@ fn answer(system: &System, to: Pid, signal: Signal, reason: Term) {
             system.signal(from, Signal::Exit { from: to, cause: ExitCause::NoProc, reason });
         }
         Signal::Monitor { from, reference, .. } => {
-            system.signal(from, Signal::Down { reference, from: to, reason });
+            system.signal(from, Signal::Down(Box::new(Down::of(reference, to, reason))));
         }
         Signal::Unlink { from, id } => {
             system.signal(from, Signal::UnlinkAck { from: to, id });

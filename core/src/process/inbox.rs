@@ -103,6 +103,12 @@ impl<N: Link> Inbox<N> {
         head != idle() && head != closed()
     }
 
+    /// Whether a `claim` now would succeed. A hint.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.head.load(Relaxed) == idle()
+    }
+
     /// Whether anything has come since the last `take`. A false answer may be stale; a true one holds for whoever may
     /// take (the owner, or a guest under its lock), as nobody else takes.
     #[inline]

@@ -15,8 +15,8 @@ pub enum Message {
     Term(Term),
     /// A native request: as a term `{'$gen_call', {Pid, [alias | Ref]}, Request}`.
     Call(Call),
-    /// `{'DOWN', Ref, process, Object, Reason}`
-    Down(Down),
+    /// `{'DOWN', Ref, process, Object, Reason}`; boxed, so that ordinary messages stay small.
+    Down(Box<Down>),
     /// `{'EXIT', From, Reason}`
     Exit(ExitMessage),
 }
@@ -53,6 +53,10 @@ pub struct ExitMessage {
 }
 
 impl Down {
+    pub(crate) fn of(reference: Ref, pid: Pid, reason: Term) -> Self {
+        Self { reference, object: Monitored::Pid(pid), tag: None, reason }
+    }
+
     /// `{'DOWN', Ref, process, Object, Reason}`
     pub fn into_term(self) -> Term {
         let object = match self.object {

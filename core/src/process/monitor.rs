@@ -107,7 +107,7 @@ pub(crate) fn set(core: &mut Core<'_>, target: Target, options: MonitorOptions) 
         }
         None => {
             let reason = if elsewhere { atoms::NOCONNECTION } else { atoms::NOPROC };
-            down_arrived(core.own(), reference, me, reason.into());
+            down_arrived(core.own(), Box::new(Down::of(reference, me, reason.into())));
         }
     }
     reference
@@ -142,13 +142,14 @@ pub(crate) fn demonitor_arrived(own: &mut Own, reference: Ref) {
     }
 }
 
-pub(crate) fn down_arrived(own: &mut Own, reference: Ref, _from: Pid, reason: Term) {
+pub(crate) fn down_arrived(own: &mut Own, mut down: Box<Down>) {
     let Some(r) = own.relations.as_mut() else { return };
     // No record: the monitor was undone before the message could be made.
-    let Some(m) = r.monitors.remove(&reference) else { return };
-    end_alias(r, reference);
-    let down = Message::Down(Down { reference, object: m.target, tag: m.tag, reason });
-    let node = signal::make(0, Signal::Message(down));
+    let Some(m) = r.monitors.remove(&down.reference) else { return };
+    end_alias(r, down.reference);
+    down.object = m.target;
+    down.tag = m.tag;
+    let node = signal::make(0, Signal::Message(Message::Down(down)));
     // SAFETY: a fresh node that carries a message.
     unsafe { own.queue.push(node) };
 }

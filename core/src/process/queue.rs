@@ -12,18 +12,27 @@ use super::signal::{self, Node, Signal};
 use crate::term::Ref;
 use std::ptr::null_mut;
 
+/// Tells the references apart that one OS process makes: 60 bits that are never all zero.
+fn number(r: &Ref) -> u64 {
+    match *r.words() {
+        [low, middle, high] => u64::from(low) | u64::from(middle) << 18 | u64::from(high) << 50,
+        _ => u64::MAX,
+    }
+}
+
 pub(crate) struct Queue {
     first: *mut Node,
     last: *mut Node,
     pub len: usize,
     scan: *mut Node,
     mark: *mut Node,
-    mark_ref: Option<Ref>,
+    /// Number of the reference made then, 0 if none.
+    mark_ref: u64,
 }
 
 impl Queue {
     pub const fn new() -> Self {
-        Self { first: null_mut(), last: null_mut(), len: 0, scan: null_mut(), mark: null_mut(), mark_ref: None }
+        Self { first: null_mut(), last: null_mut(), len: 0, scan: null_mut(), mark: null_mut(), mark_ref: 0 }
     }
 
     /// Appends a node.
@@ -116,13 +125,13 @@ impl Queue {
     #[inline]
     pub fn set_mark(&mut self, reference: Ref) {
         self.mark = self.last;
-        self.mark_ref = Some(reference);
+        self.mark_ref = number(&reference);
     }
 
     /// Begins a receive of messages that contain `reference`: skips what is older than the reference, if known.
     #[inline]
     pub fn skip_to_mark(&mut self, reference: Ref) {
-        if self.mark_ref == Some(reference) {
+        if self.mark_ref == number(&reference) {
             self.scan = self.mark;
         }
     }
@@ -205,6 +214,6 @@ impl Queue {
         }
         self.scan = null_mut();
         self.mark = null_mut();
-        self.mark_ref = None;
+        self.mark_ref = 0;
     }
 }

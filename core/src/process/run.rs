@@ -429,6 +429,20 @@ pub(crate) fn drain(slot: &Slot, own: &mut Own) {
     }
 }
 
+/// Applies one signal. Owner only.
+#[inline]
+pub(crate) fn take_in(slot: &Slot, own: &mut Own, signal: Signal) {
+    if let Signal::Message(m) = &signal {
+        if let Message::Call(c) = m {
+            call::received(own, c.record());
+        }
+        let node = signal::make(0, signal);
+        // SAFETY: a fresh node that carries a message.
+        return unsafe { accept(slot, own, node) };
+    }
+    dispatch(slot, own, signal);
+}
+
 /// Queues a message, within the mailbox limit.
 #[inline]
 unsafe fn accept(slot: &Slot, own: &mut Own, node: *mut Node) {
@@ -481,7 +495,7 @@ fn dispatch(slot: &Slot, own: &mut Own, signal: Signal) {
         Signal::UnlinkAck { from, id } => link::ack_arrived(own, from, id),
         Signal::Monitor { from, reference, name } => monitor::arrived(own, from, reference, name),
         Signal::Demonitor { reference } => monitor::demonitor_arrived(own, reference),
-        Signal::Down { reference, from, reason } => monitor::down_arrived(own, reference, from, reason),
+        Signal::Down(down) => monitor::down_arrived(own, down),
         Signal::Reply(record) => call::reply_arrived(own, &record),
         Signal::CallClosed(record) => call::closed_arrived(own, &record),
         Signal::Info(request) => info::answer(slot, own, *request),

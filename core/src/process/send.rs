@@ -107,9 +107,7 @@ pub(crate) fn send_from(core: &mut Core<'_>, to: Pid, signal: Signal) {
             return;
         }
     }
-    let node = signal::make(to.serial, signal);
-    // SAFETY: a fresh node is a chain of one.
-    push_chain(slot, node, node);
+    slot.give(to.serial, signal);
 }
 
 /// Pushes a chain and does what becomes of it.

@@ -7,7 +7,7 @@
 use super::call::CallRecord;
 use super::inbox::Link;
 use super::info::InfoRequest;
-use super::message::Message;
+use super::message::{Down, Message};
 use crate::term::{Atom, Pid, Ref, Term};
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -43,8 +43,9 @@ pub(crate) enum Signal {
     Monitor { from: Pid, reference: Ref, name: Option<Atom> },
     /// Undo it.
     Demonitor { reference: Ref },
-    /// The monitored process is gone.
-    Down { reference: Ref, from: Pid, reason: Term },
+    /// The monitored process, its `object`, is gone; it becomes the message, with the name and the tag that its
+    /// receiver has noted.
+    Down(Box<Down>),
     /// The reply (or failure) of a native call is in its record.
     Reply(Arc<CallRecord>),
     /// The caller of a native call has given up.
@@ -79,6 +80,9 @@ impl Link for Node {
         unsafe { (*node).next }
     }
 }
+
+// A cache line: what a message costs in memory traffic.
+const _: () = assert!(size_of::<Node>() <= 64);
 
 /// Free memory of a node's size; `next` links the pool.
 union Memory {

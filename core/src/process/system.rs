@@ -156,22 +156,7 @@ impl System {
             super::exit::answer_for_nobody(self, to, signal);
             return false;
         };
-        let node = signal::make(to.serial, signal);
-        // SAFETY: a fresh node is a chain of one.
-        match unsafe { slot.inbox.push(node, node) } {
-            Pushed::Queued => true,
-            Pushed::Woke => {
-                // SAFETY: `Woke` gives us the right.
-                unsafe { self.shared.wake(slot.task_ptr()) };
-                true
-            }
-            Pushed::Closed => {
-                // SAFETY: still ours.
-                let signal = unsafe { signal::open(node) };
-                super::exit::answer_for_nobody(self, to, signal);
-                false
-            }
-        }
+        slot.give(to.serial, signal)
     }
 
     #[cold]
@@ -293,6 +278,46 @@ impl Host for System {
 }
 
 impl Slot {
+    /// Gives the process a signal. Inside the core, or on a thread that is not ours. False: it is gone (the signal is
+    /// answered as death would answer it).
+    ///
+    /// If the process sleeps, the sender takes the scheduling right and applies the signal itself: the process will
+    /// run on this core next, and finds an inbox with nothing to take.
+    #[inline]
+    pub fn give(&self, serial: u32, signal: Signal) -> bool {
+        if self.inbox.is_idle() && self.inbox.claim() {
+            // SAFETY: S2: the right is ours.
+            let own = unsafe { &mut *self.own.get() };
+            if self.serial.load(Relaxed) == serial && own.guest.is_none() {
+                run::take_in(self, own, signal);
+            } else {
+                let node = signal::make(serial, signal);
+                // SAFETY: a fresh node is a chain of one. Queued: the right is ours already.
+                unsafe { self.inbox.push(node, node) };
+            }
+            // SAFETY: the right is ours.
+            unsafe { self.system().shared.wake(self.task_ptr()) };
+            return true;
+        }
+        let node = signal::make(serial, signal);
+        // SAFETY: a fresh node is a chain of one.
+        match unsafe { self.inbox.push(node, node) } {
+            Pushed::Queued => true,
+            Pushed::Woke => {
+                // SAFETY: `Woke` gives us the right.
+                unsafe { self.system().shared.wake(self.task_ptr()) };
+                true
+            }
+            Pushed::Closed => {
+                // SAFETY: still ours.
+                let signal = unsafe { signal::open(node) };
+                let to = Pid { node: self.system().id, number: self.number, serial };
+                super::exit::answer_for_nobody(self.system(), to, signal);
+                false
+            }
+        }
+    }
+
     #[inline]
     pub fn task_ptr(&self) -> *mut Task {
         (&raw const self.task).cast_mut()

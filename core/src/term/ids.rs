@@ -33,15 +33,17 @@ pub struct Port {
 /// Equality ignores leading zero words (the last ones), as in OTP, though the wire keeps their number.
 #[derive(Clone, Copy)]
 pub struct Ref {
-    node: NodeId,
-    len: u32,
-    /// Words beyond `len` are zero.
+    /// The node's index, and how many words there are in the top byte: 24 bytes in all keep a signal in a cache line.
+    node_len: u32,
+    /// Words beyond the length are zero.
     words: [u32; 5],
 }
 
+const NODE_BITS: u32 = 24;
+
 impl PartialEq for Ref {
     fn eq(&self, other: &Self) -> bool {
-        (self.node, self.words) == (other.node, other.words)
+        (self.node(), self.words) == (other.node(), other.words)
     }
 }
 
@@ -49,14 +51,14 @@ impl Eq for Ref {}
 
 impl std::hash::Hash for Ref {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        (self.node, self.words).hash(state);
+        (self.node(), self.words).hash(state);
     }
 }
 
 impl Ref {
     /// A reference of three words, as every OTP release makes them.
     pub const fn new(node: NodeId, words: [u32; 3]) -> Self {
-        Self { node, len: 3, words: [words[0], words[1], words[2], 0, 0] }
+        Self::short(node, 3, words)
     }
 
     /// A reference of one to five words; `None` for any other count.
@@ -66,27 +68,27 @@ impl Ref {
         }
         let mut all = [0; 5];
         all[..words.len()].copy_from_slice(words);
-        Some(Self { node, len: words.len() as u32, words: all })
+        Some(Self { node_len: node.index() | (words.len() as u32) << NODE_BITS, words: all })
     }
 
     pub(super) const fn short(node: NodeId, len: u8, w: [u32; 3]) -> Self {
-        Self { node, len: len as u32, words: [w[0], w[1], w[2], 0, 0] }
+        Self { node_len: node.index() | (len as u32) << NODE_BITS, words: [w[0], w[1], w[2], 0, 0] }
     }
 
     /// Where it was made.
     pub const fn node(&self) -> NodeId {
-        self.node
+        NodeId::from_index(self.node_len & ((1 << NODE_BITS) - 1))
     }
 
     /// Its words, the least significant first.
     pub fn words(&self) -> &[u32] {
-        &self.words[..self.len as usize]
+        &self.words[..(self.node_len >> NODE_BITS) as usize]
     }
 }
 
 impl std::fmt::Debug for Ref {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ref").field("node", &self.node).field("words", &self.words()).finish()
+        f.debug_struct("Ref").field("node", &self.node()).field("words", &self.words()).finish()
     }
 }
 
@@ -107,6 +109,6 @@ impl Port {
 impl Ref {
     /// OTP's order: node first, then the words from the most significant one, a missing word counting as zero.
     pub fn order(&self, other: &Self) -> Ordering {
-        self.node.order(other.node).then_with(|| self.words.iter().rev().cmp(other.words.iter().rev()))
+        self.node().order(other.node()).then_with(|| self.words.iter().rev().cmp(other.words.iter().rev()))
     }
 }
