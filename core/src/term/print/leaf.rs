@@ -3,7 +3,7 @@
 
 use super::quote;
 use super::{PrintableRange, Style};
-use crate::term::{BigView, FunView, LocalFun, NodeId, Term, View};
+use crate::term::{BigView, FunView, LocalFunView, NodeId, Term, View};
 use std::fmt::{self, Write};
 
 /// A term without parts. Of a term with parts only the empty ones are written; the others are the callers' affair.
@@ -27,7 +27,7 @@ pub(super) fn write_leaf(out: &mut impl Write, term: &Term, style: &Style) -> fm
 
 /// A node's number in pids, ports and references: 0 at home, elsewhere the number of its name.
 fn node_number(node: NodeId, style: &Style) -> u32 {
-    let home = style.home.map_or_else(|| node.is_local(), |home| home == node);
+    let home = style.home.map_or_else(|| node == NodeId::LOCAL_NONE || node.is_local(), |home| home == node);
     if home { 0 } else { node.name().index().max(1) }
 }
 
@@ -48,7 +48,7 @@ fn write_fun(out: &mut impl Write, fun: FunView<'_>) -> fmt::Result {
             quote::write_emulator_atom(out, function.as_str())?;
             write!(out, "/{arity}")
         }
-        FunView::Local(LocalFun { module, old_index, old_uniq, .. }) => {
+        FunView::Local(LocalFunView { module, old_index, old_uniq, .. }) => {
             let number = |t: &Term| t.as_int().unwrap_or(0);
             write!(out, "#Fun<{}.{}.{}>", module.as_str(), number(old_index), number(old_uniq))
         }
