@@ -66,7 +66,7 @@ fn a_long_list_is_cut_without_walking_it() {
     let text = Printer::pretty().max_chars(40).to_string(&long);
     assert!(text.starts_with("[1000,1001") && text.ends_with("|...]") && text.len() <= 40, "{text}");
     let binary = Term::binary(vec![b'x'; 10_000_000]);
-    assert_eq!(Printer::pretty().max_chars(20).to_string(&binary), "<<\"xxxxxxxxxxxxx...");
+    assert_eq!(Printer::pretty().max_chars(20).to_string(&binary), "<<\"xxxxxxxx\"...>>");
 }
 
 #[test]

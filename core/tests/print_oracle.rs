@@ -5,8 +5,9 @@ mod erl;
 #[path = "text_support/terms.rs"]
 mod terms;
 
-use krarup::term::print::Printer;
+use krarup::term::print::{PrintableRange, Printer};
 use krarup::term::{Atom, Term};
+use std::process::Command;
 use std::sync::LazyLock;
 use terms::{Kinds, Random, external, frame, random_term, unframe};
 
@@ -152,6 +153,39 @@ fn character_limits_equal_otp() {
             });
         }
     }
+}
+
+#[test]
+fn text_beyond_latin1_equals_an_otp_that_is_told_to_show_it() {
+    if !*READY {
+        return;
+    }
+    let mut r = Random::new("unicode");
+    let terms = terms(&mut r, 2000, 40, Kinds { opaque: false, funs: false, wide: true });
+    let encoded: Vec<Vec<u8>> = terms.iter().map(external).collect();
+    let dir = std::env::temp_dir().join(format!("krarup-print-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let (question, answer) = (dir.join("question"), dir.join("answer"));
+    std::fs::write(&question, frame(encoded.iter().map(Vec::as_slice))).expect("written");
+    // Width 0, because lines are measured in characters, where OTP counts grapheme clusters.
+    let script = format!(
+        r#"{{ok, Arg}} = file:read_file("{}"),
+        Text = fun(T) -> unicode:characters_to_binary(io_lib:format("~0tp", [T])) end,
+        Out = [[<<(byte_size(S)):32>>, S] || <<N:32, B:N/binary>> <= Arg, S <- [Text(binary_to_term(B))]],
+        ok = file:write_file("{}", Out), halt()."#,
+        question.display(),
+        answer.display(),
+    );
+    let status = Command::new("erl").args(["+pc", "unicode", "-noshell", "-eval", &script]).status().expect("erl runs");
+    assert!(status.success());
+    let answer = std::fs::read(&answer).expect("an answer");
+    let answers = unframe(&answer);
+    assert_eq!(answers.len(), terms.len());
+    let printer = Printer::line().unicode(true).printable(PrintableRange::Unicode);
+    for (term, theirs) in terms.iter().zip(answers) {
+        assert_eq!(printer.to_string(term), std::str::from_utf8(theirs).expect("UTF-8"), "{term}");
+    }
+    std::fs::remove_dir_all(&dir).expect("removed");
 }
 
 #[test]

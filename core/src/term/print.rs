@@ -201,7 +201,18 @@ impl Printer {
             (Mode::Write, None, _) | (Mode::Pretty, None, 0) => stream::write(out, term, depth, &style),
             (_, Some(limit), _) => {
                 let mut tree = tree::Tree::new(style);
-                let root = tree.limited(term, depth, limit);
+                let mut root = tree.limited(term, depth, limit);
+                // The limit is overrun by a few characters at times; a greatest number is not.
+                let most = self.max_chars.unwrap_or(usize::MAX);
+                let mut tighter = limit;
+                for _ in 0..4 {
+                    let over = tree.nodes[root].len.saturating_sub(most);
+                    if over == 0 {
+                        break;
+                    }
+                    tighter = tighter.saturating_sub(over).max(1);
+                    root = tree.limited(term, depth, tighter);
+                }
                 layout::write(out, &tree, root, if self.mode == Mode::Write { 0 } else { self.width }, self.column)
             }
             (Mode::Pretty, None, width) => {

@@ -368,8 +368,8 @@ fn encode(out: &mut Vec<u8>, term: &Term) {
             body.extend(f.index.to_be_bytes());
             body.extend((f.free.len() as u32).to_be_bytes());
             encode_atom(&mut body, f.module);
-            encode(&mut body, &f.old_index);
-            encode(&mut body, &f.old_uniq);
+            encode(&mut body, f.old_index);
+            encode(&mut body, f.old_uniq);
             encode_pid(&mut body, f.pid);
             f.free.iter().for_each(|t| encode(&mut body, t));
             encode_len(out, 112, body.len() + 4);
