@@ -15,8 +15,9 @@ have() {
     command -v "$1" >/dev/null 2>&1
 }
 
+# NO_NEXTEST=1 runs the tests as a machine without it would.
 have_nextest() {
-    [ -z "${KRARUP_NO_NEXTEST:-}" ] && cargo nextest --version >/dev/null 2>&1
+    [ -z "${NO_NEXTEST:-}" ] && cargo nextest --version >/dev/null 2>&1
 }
 
 # Names of the integration tests whose name matches the shell pattern, one a line.
