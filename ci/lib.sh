@@ -15,33 +15,25 @@ have() {
     command -v "$1" >/dev/null 2>&1
 }
 
+# NO_NEXTEST=1 runs the tests as a machine without it would.
 have_nextest() {
-    [ -z "${KRARUP_NO_NEXTEST:-}" ] && cargo nextest --version >/dev/null 2>&1
+    [ -z "${NO_NEXTEST:-}" ] && cargo nextest --version >/dev/null 2>&1
 }
 
-# Names of the integration tests whose name matches the shell pattern, one a line.
-tests_named() {
+# Names of the integration tests, one a line.
+all_tests() {
     for file in core/tests/*.rs; do
-        name=$(basename "$file" .rs)
-        case $name in
-            $1) echo "$name" ;;
-        esac
+        basename "$file" .rs
     done
 }
 
 # Tests that ask a real Erlang node: those that use core/tests/common/erl.rs, or start the program themselves.
 beam_tests() {
-    for name in $(tests_named '*'); do
+    for name in $(all_tests); do
         if grep -qE 'common/erl\.rs|"erl"' "core/tests/$name.rs"; then
             echo "$name"
         fi
     done
-}
-
-# Models for loom and shuttle are called loom_*.rs and shuttle_*.rs.
-model_tests() {
-    tests_named 'loom_*'
-    tests_named 'shuttle_*'
 }
 
 # The fuzz targets are a workspace of their own and must not drift from the library: their lock file begins as a copy
