@@ -33,10 +33,23 @@ impl<'a> Core<'a> {
     /// # Panics
     /// When the context is used outside of its process: a mistake that safe code can make by moving an async
     /// process's context elsewhere.
-    #[inline]
+    #[inline(always)]
     pub fn enter(context: &'a Context) -> Result<Self, Dead> {
         // SAFETY: slots live as long as the system, which the context's owner keeps alive.
         let slot = unsafe { &*context.slot };
+        // SAFETY: a non-null record is the current thread's own and outlives the call.
+        if let Some(ctx) = unsafe { thread::current().as_ref() } {
+            if ctx.current.get() == slot.task_ptr() && !ctx.inside.get() && ctx.enter_core() {
+                return Ok(Self { slot, pid: context.pid, via: Via::Seat { ctx, outermost: true } });
+            }
+        }
+        Self::enter_otherwise(context, slot)
+    }
+
+    /// Nested, or without the seat.
+    #[cold]
+    #[inline(never)]
+    fn enter_otherwise(context: &'a Context, slot: &'a Slot) -> Result<Self, Dead> {
         if let Some(g) = &context.guest {
             return Self::lock(g, slot, context.pid);
         }

@@ -61,7 +61,7 @@ impl Queue {
     }
 
     /// Takes the next message after the scan point, for a body that may give it back with `put_back`.
-    #[inline]
+    #[inline(always)]
     pub fn take_unseen(&mut self) -> Option<Message> {
         let before = self.scan;
         let next = self.after(before);
@@ -142,7 +142,7 @@ impl Queue {
         if node.is_null() { self.first } else { unsafe { (*node).next } }
     }
 
-    #[inline]
+    #[inline(always)]
     fn remove_after(&mut self, before: *mut Node) -> Message {
         let node = self.after(before);
         // SAFETY: the caller has checked that there is one; nodes in the list are ours.

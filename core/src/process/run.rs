@@ -5,7 +5,7 @@
 //! until it wants nothing more, the budget is spent, or its thread has lost the seat under it.
 
 use super::async_body;
-use super::body::{Body, Next};
+use super::body::{Body, Handler, Next};
 use super::context::Context;
 use super::error::{Exception, panic_reason};
 use super::fiber_body;
@@ -17,7 +17,9 @@ use super::{alias, call, exit, info, link, monitor};
 use crate::sched::task::{After, Lane, Task};
 use crate::sched::thread::{self, ThreadCtx};
 use crate::term::{Term, atoms};
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, MutexGuard};
 
@@ -136,7 +138,12 @@ fn seated(slot: &Slot, own: *mut Own, ctx: &ThreadCtx) -> After {
                 continue;
             }
         }
-        match step(slot, own, &mut hold, &mut budget) {
+        // SAFETY: as above.
+        let did = match unsafe { &(*own).body } {
+            Body::Handler(h) => handler_turns(slot, own, ctx, *h, &mut budget),
+            _ => step(slot, own, &mut hold, &mut budget),
+        };
+        match did {
             Step::Waits => {
                 // SAFETY: as above.
                 unsafe { arm_deadline(slot, &mut *own) };
@@ -311,6 +318,59 @@ fn apply(own: &mut Own, turn: Turn) {
         Turn::Waits | Turn::Yields => {}
         Turn::Ends(reason) => exit::set_pending(own, reason),
     }
+}
+
+/// `step` for a handler on a seat, the common case, kept apart so that a message costs as little as it can: one
+/// landing pad for all of the slice's callbacks instead of one each.
+fn handler_turns(slot: &Slot, own: *mut Own, ctx: &ThreadCtx, h: NonNull<dyn Handler>, budget: &mut u64) -> Step {
+    let drained = Cell::new(0);
+    let turns = || {
+        let mut context = Context::of(slot);
+        loop {
+            // SAFETY: S2: ours while no user code runs; re-read every turn as user code runs in between.
+            let own_ref = unsafe { &mut *own };
+            let Some(message) = own_ref.queue.take_unseen() else {
+                if own_ref.deadline == u64::MAX {
+                    return Step::Waits;
+                }
+                return step(slot, own, &mut Hold::Seat(ctx), budget);
+            };
+            let before = own_ref.reductions;
+            drained.set(own_ref.drained);
+            ctx.exit_core();
+            // SAFETY: the body is alive: only we, or an exit that leaves it to us, may drop it.
+            let result = unsafe { (*h.as_ptr()).handle(&mut context, message) };
+            if !ctx.enter_core() {
+                return Step::Lost(handler_turn(result), drained.get());
+            }
+            // SAFETY: as above.
+            let own_ref = unsafe { &mut *own };
+            own_ref.reductions += 1;
+            if let Ok(Next::Continue) = result {
+                own_ref.queue.restart();
+            } else {
+                apply(own_ref, handler_turn(result));
+            }
+            if own_ref.pending.is_some() {
+                return Step::Ends;
+            }
+            let spent = own_ref.reductions - before;
+            if *budget <= spent {
+                return Step::Yields;
+            }
+            *budget -= spent;
+        }
+    };
+    catch_unwind(AssertUnwindSafe(turns)).unwrap_or_else(|p| {
+        let turn = Turn::Ends(panic_reason(&*p));
+        // A panic comes from the callback only, outside of the core.
+        if !ctx.enter_core() {
+            return Step::Lost(turn, drained.get());
+        }
+        // SAFETY: as above.
+        apply(unsafe { &mut *own }, turn);
+        Step::Ends
+    })
 }
 
 /// Lets the body go on until it waits, ends, or the budget is spent.

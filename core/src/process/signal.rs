@@ -114,7 +114,7 @@ thread_local! {
 }
 
 /// Makes a node.
-#[inline]
+#[inline(always)]
 pub(crate) fn make(serial: u32, signal: Signal) -> *mut Node {
     POOL.with(|p| {
         let mut m = p.first.get();
@@ -136,7 +136,7 @@ pub(crate) fn make(serial: u32, signal: Signal) -> *mut Node {
 ///
 /// # Safety
 /// `node` is live and the caller's; it is gone afterwards.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn open(node: *mut Node) -> Signal {
     // SAFETY: by contract.
     let signal = unsafe { std::ptr::read(&raw const (*node).signal) };
@@ -145,6 +145,7 @@ pub(crate) unsafe fn open(node: *mut Node) -> Signal {
     signal
 }
 
+#[inline(always)]
 unsafe fn free(m: *mut Memory) {
     POOL.with(|p| {
         // SAFETY: free memory of ours.
