@@ -170,9 +170,29 @@ fn order_and_equality_are_those_of_otp() {
     }
 }
 
-/// OTP also takes some tags that are meant for inside a node only; some of them make it crash.
-fn internal<T>(refused: &Result<T, DecodeErrorKind>) -> bool {
-    matches!(refused, Err(DecodeErrorKind::Tag(66..=76) | DecodeErrorKind::Misplaced(66..=76)))
+/// Where OTP is no judge: it takes tags that are meant for inside a node only, does not look what stands in the place of
+/// a fun's pid (both can crash it), and takes references without words and external funs of any arity.
+fn no_judge<T>(refused: &Result<T, DecodeErrorKind>) -> bool {
+    use DecodeErrorKind::{Arity, Misplaced, ReferenceLength, Tag};
+    matches!(refused, Err(Tag(66..=76) | Misplaced(_) | ReferenceLength(0) | Arity(_)))
+}
+
+/// Tags that OTP no longer writes.
+fn old_forms(rng: &mut Rng) -> Vec<u8> {
+    let id = [[0, 0, 0, 1], [0, 3, 0xff, 0xff], [0, 4, 0, 0], [0x0f, 0xff, 0xff, 0xff], [0xff; 4]];
+    let (id, id2) = (*rng.pick(&id), *rng.pick(&id));
+    let node = [&[100u8, 0, 3][..], b"a@b"].concat();
+    let small = [&[115u8, 3][..], b"a@b"].concat();
+    let creation = [rng.below(5) as u8];
+    let body: Vec<&[u8]> = match rng.below(6) {
+        0 => vec![&[101], &node, &id, &creation],
+        1 => vec![&[102], &small, &id, &creation],
+        2 => vec![&[103], &node, &id, &id2, &creation],
+        3 => vec![&[114, 0, 2], &small, &creation, &id, &id2],
+        4 => vec![&[99], b"1.50000000000000000000e+00", &[0; 5]],
+        _ => vec![&small],
+    };
+    [&[131], &body.concat()[..]].concat()
 }
 
 /// Bytes at random and bytes with an error: OTP takes what we take, and refuses what we refuse.
@@ -188,7 +208,7 @@ fn damaged_bytes_are_taken_or_refused_as_by_otp() {
     for round in 0..10 {
         let cases: Vec<Vec<u8>> = (0..1000)
             .filter_map(|_| {
-                let mut bytes = plain(&term(&mut rng, 3));
+                let mut bytes = if rng.below(8) == 0 { old_forms(&mut rng) } else { plain(&term(&mut rng, 3)) };
                 for _ in 0..1 + rng.below(2) {
                     let at = 1 + rng.below(bytes.len().max(2) - 1);
                     match rng.below(5) {
@@ -206,7 +226,7 @@ fn damaged_bytes_are_taken_or_refused_as_by_otp() {
                     }
                 }
                 let refused = Decoder::new().decode(&bytes).map_err(|e| e.kind);
-                (!internal(&refused)).then_some(bytes)
+                (!no_judge(&refused)).then_some(bytes)
             })
             .collect();
         let mut arg = Vec::new();
@@ -214,7 +234,12 @@ fn damaged_bytes_are_taken_or_refused_as_by_otp() {
         let Some(mut answer) = ask(TAKE, &arg) else { return };
         for bytes in &cases {
             let ours = Decoder::new().decode(bytes);
+            // Creation 0 of the nameless node is OTP's own, whose ids have fewer bits and whose references three words.
+            let own = bytes.windows(13).any(|w| w == b"nonode@nohost");
             if answer.bytes(1) == [0] {
+                if own {
+                    continue;
+                }
                 assert!(ours.is_err(), "OTP refuses {bytes:?}, we read {:?}", ours.map(|(t, n)| (text(&t), n)));
                 continue;
             }
@@ -223,7 +248,7 @@ fn damaged_bytes_are_taken_or_refused_as_by_otp() {
                 Ok((t, n)) => {
                     taken += 1;
                     assert_eq!(n, used, "{bytes:?}");
-                    if !has_large_map(&t) {
+                    if !has_large_map(&t) && !own {
                         assert_eq!(plain(&t), again, "{bytes:?}");
                     }
                 }

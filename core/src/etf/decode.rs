@@ -229,7 +229,7 @@ impl Filler<'_, '_> {
                 let name = self.atom()?;
                 let words = [self.r.u32()?];
                 let node = self.node(name, true, start)?;
-                return self.reference(node, &words, start);
+                return self.reference(tag, node, &words, start);
             }
             tag::NEW_REFERENCE | tag::NEWER_REFERENCE => {
                 let n = usize::from(self.r.u16()?);
@@ -239,12 +239,13 @@ impl Filler<'_, '_> {
                 for word in words.iter_mut().take(n) {
                     *word = self.r.u32()?;
                 }
-                return self.reference(node, words.get(..n).unwrap_or(&[]), start);
+                return self.reference(tag, node, words.get(..n).unwrap_or(&[]), start);
             }
             tag::EXPORT => {
                 let (module, function) = (self.atom()?, self.atom()?);
                 let at = self.r.at();
-                let Ok(arity) = u8::try_from(self.integer()?) else { return self.r.fail(at, Kind::TooLarge) };
+                let arity = self.integer()?;
+                let Ok(arity) = u8::try_from(arity) else { return self.r.fail(at, Kind::Arity(arity)) };
                 self.builder.put(Term::export_fun(module, function, arity))
             }
             tag::NEW_FUN => return self.local_fun(start),
@@ -301,7 +302,13 @@ impl Filler<'_, '_> {
         Ok(Pid { node, number, serial })
     }
 
-    fn reference(&mut self, node: NodeId, words: &[u32], start: usize) -> Result<()> {
+    fn reference(&mut self, tag: u8, node: NodeId, words: &[u32], start: usize) -> Result<()> {
+        if let Some(&first) = words.first()
+            && tag != tag::NEWER_REFERENCE
+            && first >= 1 << 18
+        {
+            return self.r.fail(start, Kind::ReferenceWord(first));
+        }
         match Ref::from_words(node, words) {
             Some(r) => self.builder.put_ref(r).map_err(|e| built(e, start)),
             None => self.r.fail(start, Kind::ReferenceLength(words.len() as u16)),
@@ -359,9 +366,11 @@ fn built(e: BuildError, offset: usize) -> DecodeError {
     DecodeError { offset, kind }
 }
 
-/// The old text form: `%.20e`, padded with zero bytes.
+/// The old text form: `%.20e`, padded with zero bytes. Some locales wrote a comma for the point.
 fn float_text(text: &[u8]) -> Option<f64> {
     let text = text.split(|&b| b == 0).next()?;
+    let text: Vec<u8> = text.iter().map(|&b| if b == b',' { b'.' } else { b }).collect();
+    let text = text.as_slice();
     let (mantissa, exponent) = match text.iter().position(|b| matches!(b, b'e' | b'E')) {
         Some(at) => (&text[..at], Some(&text[at + 1..])),
         None => (text, None),

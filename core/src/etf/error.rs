@@ -42,8 +42,12 @@ pub enum DecodeErrorKind {
     AtomReference(u8),
     /// A reference of no words or of more than five.
     ReferenceLength(u16),
+    /// A first word of more than 18 bits in one of the old forms of a reference.
+    ReferenceWord(u32),
     /// A creation of the old one-byte form that is above 3.
     Creation(u8),
+    /// An external fun of less than 0 or more than 255 arguments.
+    Arity(i64),
     /// A bit count that does not go with the bytes.
     BitCount(u8),
     /// A map with the same key twice.
@@ -71,7 +75,9 @@ impl fmt::Display for DecodeErrorKind {
             Self::NodeTableFull => f.write_str("the node table is full"),
             Self::AtomReference(n) => write!(f, "the atom cache has no entry {n}"),
             Self::ReferenceLength(n) => write!(f, "a reference of {n} words"),
+            Self::ReferenceWord(n) => write!(f, "an old reference whose first word is {n}"),
             Self::Creation(n) => write!(f, "a one-byte creation of {n}"),
+            Self::Arity(n) => write!(f, "an external fun of {n} arguments"),
             Self::BitCount(n) => write!(f, "a last byte of {n} bits"),
             Self::DuplicateKey => f.write_str("a map with the same key twice"),
             Self::TooLarge => f.write_str("larger than a term can be"),
