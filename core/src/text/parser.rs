@@ -1,0 +1,393 @@
+//! From tokens to values, without recursion.
+//! Imports: bits (segment types), term, text. Source: OTP `erl_parse`.
+//!
+//! What is built of the tokens is a [`Builder`]'s affair: terms here, patterns and templates in `pattern`. The parser
+//! keeps unfinished lists, tuples, maps and binaries on a stack of its own.
+
+use super::Options;
+use super::binary::{self, Element, Size};
+use super::error::{ParseError, ParseErrorKind};
+use super::lexer::{Lexer, Position, Spanned, Token};
+use crate::term::{Atom, AtomError, Term, View};
+
+/// Makes values of what is read.
+pub(crate) trait Builder {
+    type Value;
+
+    /// A number, an atom, or a fun.
+    fn literal(&mut self, term: Term) -> Self::Value;
+    fn string(&mut self, text: &str) -> Self::Value;
+    fn tuple(&mut self, elements: Vec<Self::Value>) -> Self::Value;
+    fn list(&mut self, elements: Vec<Self::Value>, tail: Option<Self::Value>, at: Position)
+    -> Result<Self::Value, ParseError>;
+    fn map(&mut self, pairs: Vec<Pair<Self::Value>>, at: Position) -> Result<Self::Value, ParseError>;
+    fn binary(&mut self, elements: Vec<Element<Self::Value>>, at: Position) -> Result<Self::Value, ParseError>;
+    /// A variable, with the type behind it: `Name:type`.
+    fn hole(&mut self, name: &str, kind: Option<&str>, at: Position) -> Result<Self::Value, ParseError>;
+    /// Whether variables may have types.
+    const TYPED: bool;
+}
+
+/// `Key => Value`, or with `:=`.
+pub(crate) struct Pair<V> {
+    pub(crate) key: V,
+    pub(crate) value: V,
+    /// Whether it is `:=`.
+    pub(crate) exact: bool,
+    pub(crate) at: Position,
+}
+
+/// A value that has been read; numbers and strings are kept as such, because signs and binaries care.
+pub(crate) enum Item<V> {
+    Number(Term),
+    Text(String),
+    Value(V),
+}
+
+impl<V> Item<V> {
+    pub(crate) fn into_value<B: Builder<Value = V>>(self, builder: &mut B) -> V {
+        match self {
+            Self::Number(n) => builder.literal(n),
+            Self::Text(text) => builder.string(&text),
+            Self::Value(v) => v,
+        }
+    }
+}
+
+/// What has begun and not ended.
+enum Frame<V> {
+    Tuple(Vec<V>),
+    List { elements: Vec<V>, in_tail: bool },
+    Map { pairs: Vec<Pair<V>>, key: Option<(V, bool, Position)> },
+    Binary(Vec<Element<V>>),
+    Parenthesis,
+    Sign { negative: bool },
+}
+
+pub(crate) struct Parser<'s, 'o> {
+    lexer: Lexer<'s>,
+    options: &'o Options,
+    next: Option<Spanned<'s>>,
+}
+
+impl<'s, 'o> Parser<'s, 'o> {
+    pub(crate) fn new(lexer: Lexer<'s>, options: &'o Options) -> Self {
+        Self { lexer, options, next: None }
+    }
+
+    pub(crate) fn peek(&mut self) -> Result<&Spanned<'s>, ParseError> {
+        match &mut self.next {
+            Some(token) => Ok(token),
+            empty => Ok(empty.insert(self.lexer.next()?)),
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Result<Spanned<'s>, ParseError> {
+        match self.next.take() {
+            Some(token) => Ok(token),
+            None => self.lexer.next(),
+        }
+    }
+
+    pub(super) fn take_symbol(&mut self, text: &str) -> Result<bool, ParseError> {
+        let found = self.peek()?.is_symbol(text);
+        if found {
+            self.next = None;
+        }
+        Ok(found)
+    }
+
+    pub(super) fn expect_symbol(&mut self, text: &str) -> Result<(), ParseError> {
+        let token = self.take()?;
+        if token.is_symbol(text) { Ok(()) } else { Err(token.unexpected()) }
+    }
+
+    /// The dot behind a term.
+    pub(crate) fn expect_dot(&mut self) -> Result<(), ParseError> {
+        let token = self.take()?;
+        if matches!(token.token, Token::Dot) { Ok(()) } else { Err(token.unexpected()) }
+    }
+
+    /// The end of the text, perhaps behind a dot.
+    pub(crate) fn finish(&mut self) -> Result<(), ParseError> {
+        let mut token = self.take()?;
+        if matches!(token.token, Token::Dot) {
+            token = self.take()?;
+        }
+        if matches!(token.token, Token::End) { Ok(()) } else { Err(token.unexpected()) }
+    }
+
+    /// Reads one value.
+    pub(crate) fn parse<B: Builder>(&mut self, builder: &mut B) -> Result<B::Value, ParseError> {
+        let mut stack: Vec<(Frame<B::Value>, Position)> = Vec::new();
+        let mut item = None;
+        loop {
+            let (done, at) = match item.take() {
+                Some(done) => done,
+                None => {
+                    if stack.len() > self.options.max_depth {
+                        return Err(self.take()?.at.error(ParseErrorKind::TooDeep));
+                    }
+                    match self.operand(builder, &mut stack)? {
+                        Some(done) => done,
+                        None => continue,
+                    }
+                }
+            };
+            let Some((frame, start)) = stack.pop() else {
+                return Ok(done.into_value(builder));
+            };
+            item = self.place(builder, frame, start, (done, at), &mut stack)?;
+        }
+    }
+
+    /// Reads a value without parts, or the beginning of one with parts.
+    fn operand<B: Builder>(
+        &mut self,
+        builder: &mut B,
+        stack: &mut Vec<(Frame<B::Value>, Position)>,
+    ) -> Result<Option<(Item<B::Value>, Position)>, ParseError> {
+        let token = self.take()?;
+        let at = token.at;
+        let item = match &token.token {
+            Token::Integer(n) => Item::Number(n.clone()),
+            Token::Float(f) => match Term::float(*f) {
+                Some(f) => Item::Number(f),
+                None => return Err(at.error(ParseErrorKind::IllegalFloat)),
+            },
+            Token::Char(c) => Item::Number(Term::from(u32::from(*c))),
+            Token::Atom(name) => Item::Value(builder.literal(Term::from(self.atom(name, at)?))),
+            Token::String(first) => {
+                let mut text = first.to_string();
+                while let Token::String(more) = &self.peek()?.token {
+                    text.push_str(more);
+                    self.next = None;
+                }
+                Item::Text(text)
+            }
+            Token::Variable(name) => Item::Value(self.variable(builder, name, at)?),
+            Token::Word("fun") => Item::Value(builder.literal(self.fun()?)),
+            Token::Symbol("[") => {
+                if !self.take_symbol("]")? {
+                    stack.push((Frame::List { elements: Vec::new(), in_tail: false }, at));
+                    return Ok(None);
+                }
+                Item::Value(builder.literal(Term::nil()))
+            }
+            Token::Symbol("{") => {
+                if !self.take_symbol("}")? {
+                    stack.push((Frame::Tuple(Vec::new()), at));
+                    return Ok(None);
+                }
+                Item::Value(builder.tuple(Vec::new()))
+            }
+            // The parts of a binary are expressions of another level, which maps do not belong to.
+            Token::Symbol("#") if !in_binary(stack) => {
+                self.expect_symbol("{")?;
+                if !self.take_symbol("}")? {
+                    stack.push((Frame::Map { pairs: Vec::new(), key: None }, at));
+                    return Ok(None);
+                }
+                Item::Value(builder.map(Vec::new(), at)?)
+            }
+            Token::Symbol("<<") => {
+                if !self.take_symbol(">>")? {
+                    stack.push((Frame::Binary(Vec::new()), at));
+                    return Ok(None);
+                }
+                Item::Value(builder.binary(Vec::new(), at)?)
+            }
+            Token::Symbol("(") => {
+                stack.push((Frame::Parenthesis, at));
+                return Ok(None);
+            }
+            // There a sign takes no second one either.
+            Token::Symbol(sign @ ("-" | "+")) if !(ends_in_sign(stack) && in_binary(stack)) => {
+                stack.push((Frame::Sign { negative: *sign == "-" }, at));
+                return Ok(None);
+            }
+            _ => return Err(token.unexpected()),
+        };
+        Ok(Some((item, at)))
+    }
+
+    /// Puts a value where it belongs; what that completes is the next value.
+    fn place<B: Builder>(
+        &mut self,
+        builder: &mut B,
+        frame: Frame<B::Value>,
+        start: Position,
+        (item, at): (Item<B::Value>, Position),
+        stack: &mut Vec<(Frame<B::Value>, Position)>,
+    ) -> Result<Option<(Item<B::Value>, Position)>, ParseError> {
+        let value = match frame {
+            Frame::Parenthesis => {
+                self.expect_symbol(")")?;
+                return Ok(Some((item, start)));
+            }
+            Frame::Sign { negative } => match item {
+                Item::Number(n) => {
+                    let n = if negative { negate(&n) } else { n };
+                    // A sign before a sign is no term, so the number may not take another.
+                    builder.literal(n)
+                }
+                Item::Text(_) | Item::Value(_) => {
+                    return Err(at.error(ParseErrorKind::BadTerm("sign before something else than a number")));
+                }
+            },
+            Frame::Tuple(mut elements) => {
+                elements.push(item.into_value(builder));
+                if self.separated("}")? {
+                    stack.push((Frame::Tuple(elements), start));
+                    return Ok(None);
+                }
+                builder.tuple(elements)
+            }
+            Frame::List { elements, in_tail: true } => {
+                self.expect_symbol("]")?;
+                let tail = item.into_value(builder);
+                builder.list(elements, Some(tail), start)?
+            }
+            Frame::List { mut elements, in_tail: false } => {
+                elements.push(item.into_value(builder));
+                let in_tail = self.take_symbol("|")?;
+                if in_tail || self.separated("]")? {
+                    stack.push((Frame::List { elements, in_tail }, start));
+                    return Ok(None);
+                }
+                builder.list(elements, None, start)?
+            }
+            Frame::Map { pairs, key: None } => {
+                let token = self.take()?;
+                let exact = token.is_symbol(":=");
+                if !exact && !token.is_symbol("=>") {
+                    return Err(token.unexpected());
+                }
+                let key = item.into_value(builder);
+                stack.push((Frame::Map { pairs, key: Some((key, exact, at)) }, start));
+                return Ok(None);
+            }
+            Frame::Map { mut pairs, key: Some((key, exact, at)) } => {
+                pairs.push(Pair { key, value: item.into_value(builder), exact, at });
+                if self.separated("}")? {
+                    stack.push((Frame::Map { pairs, key: None }, start));
+                    return Ok(None);
+                }
+                builder.map(pairs, start)?
+            }
+            Frame::Binary(mut elements) => {
+                let size = if self.take_symbol(":")? { self.size()? } else { Size::Default };
+                let spec = if self.take_symbol("/")? { binary::spec(self)? } else { binary::Spec::default() };
+                elements.push(Element { item, size, spec, at });
+                if self.separated(">>")? {
+                    stack.push((Frame::Binary(elements), start));
+                    return Ok(None);
+                }
+                builder.binary(elements, start)?
+            }
+        };
+        Ok(Some((Item::Value(value), start)))
+    }
+
+    /// Whether a comma follows; otherwise `close` must.
+    fn separated(&mut self, close: &str) -> Result<bool, ParseError> {
+        let comma = self.take_symbol(",")?;
+        if !comma {
+            self.expect_symbol(close)?;
+        }
+        Ok(comma)
+    }
+
+    /// The size of a segment: a number or a variable, perhaps in parentheses.
+    fn size(&mut self) -> Result<Size, ParseError> {
+        let mut open = 0;
+        while self.take_symbol("(")? {
+            open += 1;
+        }
+        let token = self.take()?;
+        let size = match &token.token {
+            Token::Integer(n) => match n.as_int().map(usize::try_from) {
+                Some(Ok(n)) => Size::Fixed(n),
+                _ => return Err(token.at.error(ParseErrorKind::TooLarge)),
+            },
+            Token::Char(c) => Size::Fixed(u32::from(*c) as usize),
+            Token::Variable(name) => Size::Hole((*name).to_owned(), token.at),
+            _ => return Err(token.unexpected()),
+        };
+        for _ in 0..open {
+            self.expect_symbol(")")?;
+        }
+        Ok(size)
+    }
+
+    fn variable<B: Builder>(&mut self, builder: &mut B, name: &str, at: Position) -> Result<B::Value, ParseError> {
+        // In a binary, a size may follow the colon: only a word is a type.
+        if B::TYPED && self.peek()?.is_symbol(":") {
+            let colon = self.take()?;
+            if let Token::Atom(kind) = &self.peek()?.token {
+                let kind = kind.clone();
+                self.next = None;
+                return builder.hole(name, Some(&kind), at);
+            }
+            // Give the colon back: the lexer goes on behind the token that was looked at.
+            let after = self.next.replace(colon);
+            if let Some(after) = after {
+                self.lexer.rewind(after.at);
+            }
+        }
+        builder.hole(name, None, at)
+    }
+
+    /// The rest of `fun m:f/1`.
+    fn fun(&mut self) -> Result<Term, ParseError> {
+        let module = self.fun_name()?;
+        self.expect_symbol(":")?;
+        let function = self.fun_name()?;
+        self.expect_symbol("/")?;
+        let token = self.take()?;
+        let Token::Integer(n) = &token.token else { return Err(token.unexpected()) };
+        match n.as_int().map(u8::try_from) {
+            Some(Ok(arity)) => Ok(Term::export_fun(module, function, arity)),
+            _ => Err(token.at.error(ParseErrorKind::BadTerm("fun of more than 255 arguments"))),
+        }
+    }
+
+    fn fun_name(&mut self) -> Result<Atom, ParseError> {
+        let token = self.take()?;
+        let Token::Atom(name) = &token.token else { return Err(token.unexpected()) };
+        self.atom(name, token.at)
+    }
+
+    fn atom(&self, name: &str, at: Position) -> Result<Atom, ParseError> {
+        if self.options.existing_atoms {
+            let known = Atom::existing(name);
+            return known.ok_or_else(|| at.error(ParseErrorKind::UnknownAtom(name.to_owned())));
+        }
+        Atom::new(name).map_err(|e| {
+            at.error(match e {
+                AtomError::TooLong => ParseErrorKind::IllegalAtom,
+                _ => ParseErrorKind::AtomTableFull,
+            })
+        })
+    }
+}
+
+fn ends_in_sign<V>(stack: &[(Frame<V>, Position)]) -> bool {
+    matches!(stack.last(), Some((Frame::Sign { .. }, _)))
+}
+
+/// Whether the value that comes next is a part of a binary, signs before it aside.
+fn in_binary<V>(stack: &[(Frame<V>, Position)]) -> bool {
+    let below = if ends_in_sign(stack) { stack.len().saturating_sub(2) } else { stack.len().saturating_sub(1) };
+    matches!(stack.get(below), Some((Frame::Binary(_), _)))
+}
+
+/// The number with its sign changed.
+fn negate(n: &Term) -> Term {
+    match n.view() {
+        View::Int(n) => Term::from(-i128::from(n)),
+        View::Big(n) => Term::from(-n.to_bigint()),
+        View::Float(f) => Term::float(-f).unwrap_or_else(|| n.clone()),
+        _ => n.clone(),
+    }
+}
