@@ -4,5 +4,7 @@
 //! something wrong without noticing is found too.
 
 mod bits;
+mod text;
 
 pub use bits::bits;
+pub use text::text;
