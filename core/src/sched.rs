@@ -8,27 +8,27 @@
 //!
 //! | what            | owner                                   | guarded by            |
 //! |-----------------|-----------------------------------------|-----------------------|
-//! | `Seat`          | the thread whose lease is current       | `Lease`               |
-//! | injector        | anybody                                 | mutex, `len` as hint  |
+//! | `Seat`          | the thread whose tenure is current      | `lease`               |
+//! | injector        | anybody                                 | mutex, length as hint |
 //! | slow lane       | anybody                                 | mutex + condvar       |
-//! | pinned queue    | pushed by anybody, popped by its thread | mutex, `len` as hint  |
+//! | pinned queue    | pushed by anybody, popped by its thread | mutex, length as hint |
+//!
+//! Locks are leaves but for these orders: slow lane before nothing, sitter and tenure of a seat before nothing, thread
+//! table before nothing. No lock is held while a task runs or the floor above is called.
+//!
+//! Every protocol here is written down as numbered steps in its room and checked by the crate `core/models`.
 
-#[cfg(not(loom))]
 pub mod blocking;
-#[cfg(not(loom))]
 pub mod fiber;
-pub mod lease;
-pub mod queue;
-#[cfg(not(loom))]
+pub(crate) mod handoff;
+pub(crate) mod lease;
+pub(crate) mod queue;
+pub(crate) mod roster;
 pub(crate) mod seat;
-#[cfg(not(loom))]
 pub(crate) mod shared;
-#[cfg(not(loom))]
+pub(crate) mod sleep;
 pub(crate) mod slow;
 pub(crate) mod task;
-#[cfg(not(loom))]
 pub(crate) mod thread;
-#[cfg(not(loom))]
 pub(crate) mod watchdog;
-#[cfg(not(loom))]
 pub(crate) mod worker;

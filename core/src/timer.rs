@@ -1,3 +1,4 @@
-//! F2 timers: the wheel. Imports: nothing of this crate.
+//! F2 timers: the wheel, and the wheel under a lock. Imports: base.
 
+pub mod locked;
 pub mod wheel;

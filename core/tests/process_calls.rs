@@ -264,7 +264,10 @@ fn a_deadlock_of_two_callers_ends_with_their_timeouts() {
         Code::future(move |mut c: AsyncContext| async move {
             let other = match other {
                 Some(p) => p,
-                None => c.receive().await.into_term().as_pid().unwrap(),
+                None => {
+                    let pid = c.receive_match(None, |m| m.as_term().as_pid().is_some()).await;
+                    pid.unwrap().into_term().as_pid().unwrap()
+                }
             };
             let r = c.call(other, atom("hello"), Some(100)).await;
             assert_eq!(r, Err(CallError::Timeout));

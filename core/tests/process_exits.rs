@@ -199,8 +199,9 @@ fn a_death_runs_along_links_until_somebody_traps() {
         }))
         .unwrap();
     assert_eq!(next_text(&mut me), format!("{{'EXIT',{},{{saw,boom}}}}", Term::from(trapper)));
-    // z was linked with the trapper, whose end is abnormal.
-    assert_eq!(reason_of(&mut me, z), "noproc");
+    // z was linked with the trapper, whose end is abnormal; it may have gone before the monitor came.
+    let reason = reason_of(&mut me, z);
+    assert!(reason == "noproc" || reason == "{saw,boom}", "{reason}");
 }
 
 /// S2.23

@@ -195,7 +195,7 @@ fn a_reference_made_after_a_backlog_is_found_without_scanning_it() {
     let m = me
         .receive_ref(r, Some(5000), |m| {
             looked += 1;
-            m.as_term().as_ref() == Some(r)
+            Term::as_ref(&m.as_term()) == Some(r)
         })
         .unwrap();
     assert_eq!(m.into_term().as_ref(), Some(r));

@@ -1,22 +1,38 @@
-//! Atomics, cells and threads behind one name, so that loom can stand in for std.
+//! Atomics, cells, locks and threads behind one name, so that loom and shuttle can stand in for std.
 //! Imports: nothing of this crate.
+//!
+//! Under `cfg(loom)` and `cfg(shuttle)` only the crate `core/models` is built; it includes the rooms it checks. What
+//! loom lacks (weak pointers, timeouts) is not here for it: rooms that need such a thing are checked by shuttle.
 
 #[cfg(loom)]
 pub use loom::{
-    cell::UnsafeCell,
     hint,
-    sync::{Arc, Condvar, Mutex, MutexGuard, atomic},
-    thread,
+    sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, atomic},
+    thread, thread_local,
 };
 
-#[cfg(not(loom))]
+#[cfg(shuttle)]
+pub use shuttle::{
+    hint,
+    sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, Weak, atomic},
+    thread, thread_local,
+};
+
+#[cfg(not(any(loom, shuttle)))]
 pub use std::{
     hint,
-    sync::{Arc, Condvar, Mutex, MutexGuard, atomic},
-    thread,
+    sync::{Arc, Condvar, Mutex, MutexGuard, RwLock, Weak, atomic},
+    thread, thread_local,
 };
 
-/// `std::cell::UnsafeCell` with loom's closure interface, so that one text serves both.
+use std::sync::{LockResult, PoisonError};
+#[cfg(not(loom))]
+use std::time::Duration;
+
+#[cfg(loom)]
+pub use loom::cell::UnsafeCell;
+
+/// `std::cell::UnsafeCell` with loom's closure interface, so that one text serves all.
 #[cfg(not(loom))]
 #[derive(Debug, Default)]
 #[repr(transparent)]
@@ -39,5 +55,64 @@ impl<T> UnsafeCell<T> {
     #[inline(always)]
     pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
         f(self.0.get())
+    }
+}
+
+/// The guard, whether or not some thread panicked while it held the lock. For locks under which nothing is left half
+/// written.
+pub fn even_if_poisoned<G>(r: LockResult<G>) -> G {
+    r.unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Locks a mutex; see [`even_if_poisoned`].
+pub fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    even_if_poisoned(m.lock())
+}
+
+#[cfg(shuttle)]
+fn coin() -> bool {
+    shuttle::rand::RngCore::next_u32(&mut shuttle::rand::thread_rng()) & 1 == 0
+}
+
+/// `thread::park_timeout`. Shuttle knows no time: there the time is over or not as its scheduler draws.
+#[cfg(not(loom))]
+pub fn park_timeout(time: Duration) {
+    #[cfg(not(shuttle))]
+    thread::park_timeout(time);
+    #[cfg(shuttle)]
+    {
+        let _ = time;
+        if coin() {
+            thread::yield_now();
+        } else {
+            thread::park();
+        }
+    }
+}
+
+/// `Condvar::wait_timeout`; true: the time is over. Shuttle: as in [`park_timeout`].
+#[cfg(not(loom))]
+pub fn wait_timeout<'a, T>(
+    condvar: &Condvar,
+    guard: MutexGuard<'a, T>,
+    mutex: &'a Mutex<T>,
+    time: Duration,
+) -> (MutexGuard<'a, T>, bool) {
+    #[cfg(not(shuttle))]
+    {
+        let _ = mutex;
+        let (guard, result) = even_if_poisoned(condvar.wait_timeout(guard, time));
+        (guard, result.timed_out())
+    }
+    #[cfg(shuttle)]
+    {
+        let _ = time;
+        if coin() {
+            drop(guard);
+            thread::yield_now();
+            (lock(mutex), true)
+        } else {
+            (even_if_poisoned(condvar.wait(guard)), false)
+        }
     }
 }

@@ -7,7 +7,7 @@
 //! - `CLOSED`: no process lives here;
 //! - a pointer: the newest node of a chain, somebody holds the right.
 //!
-//! Protocol (model: `loom_inbox`)
+//! Protocol (models: `inbox`)
 //!  1 sender: build a chain; link its oldest node to what `head` shows, CAS the newest in (Release: publishes the
 //!    nodes; Acquire: whoever replaced `IDLE` becomes the owner and must see what the last owner wrote)
 //!  2 the sender whose CAS replaced `IDLE` has won the scheduling right and must queue the task
@@ -110,13 +110,14 @@ impl<N: Link> Inbox<N> {
     }
 
     /// Whether anything has come since the last `take`. A false answer may be stale; a true one holds for whoever may
-    /// take (the owner, or a guest under its lock), as nobody else takes.
+    /// take (the owner, or a guest under its lock), as nobody else takes. Never true once the inbox is closed: the
+    /// code of an ending process may still ask, and a `take` would open the inbox again.
     #[inline]
     pub fn has_new(&self) -> bool {
         self.head.load(Relaxed).addr() > closed::<N>().addr()
     }
 
-    /// Step 3: takes what has come, oldest first. Owner only.
+    /// Step 3: takes what has come, oldest first. Owner only, and not after `close`.
     #[inline]
     pub fn take(&self) -> *mut N {
         let chain = self.head.swap(null_mut(), Acquire);

@@ -283,6 +283,10 @@ fn settle_with(guest: &Arc<Guest>, turn: Turn, drained: u32, took_ns: Option<u64
     // SAFETY: S2.
     let own = unsafe { &mut *slot.own.get() };
     let waits = matches!(turn, Turn::Waits);
+    if matches!(turn, Turn::Ends(_)) {
+        // A fiber that has ended binds its process to this thread no more, which may go away now.
+        slot.task.pin.store(0, Relaxed);
+    }
     apply(own, turn);
     if let Some(took) = took_ns {
         let quick = took < slot.system().config.overstay_ms * 1_000_000;

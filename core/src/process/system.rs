@@ -14,9 +14,9 @@ use super::timers::Timers;
 use crate::base::clock::Clock;
 use crate::sched::shared::{Host, Shared};
 use crate::sched::task::Task;
-use crate::sched::{blocking, thread, watchdog, worker};
+use crate::sched::{blocking, thread};
 use crate::term::{Atom, NodeId, Pid, Ref, Term, atoms};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -123,13 +123,8 @@ impl System {
         });
         let host: Arc<dyn Host> = system.clone();
         let _ = system.shared.host.set(Arc::downgrade(&host));
-        system.shared.slow.bind(&system.shared);
         if system.config.seed.is_none() {
-            for index in 0..seats {
-                let epoch = system.shared.seats[index].lease.epoch();
-                worker::start(&system.shared, index, epoch)?;
-            }
-            watchdog::start(&system.shared)?;
+            system.shared.start()?;
         }
         Ok(system)
     }
@@ -194,21 +189,10 @@ impl System {
     /// Stops the node: no slice starts any more. Waits up to `patience` for its threads.
     /// Returns how many threads are still inside somebody's code.
     pub fn stop(&self, patience: Duration) -> usize {
-        use std::sync::atomic::Ordering::SeqCst;
-        self.shared.stop.store(true, SeqCst);
         let until = Instant::now() + patience;
         loop {
-            for i in 0..self.shared.seats.len() {
-                self.shared.wake_seat(i);
-                if let Some(s) = crate::sched::shared::lock(&self.shared.seats[i].sitter).as_ref() {
-                    s.thread.unpark();
-                }
-            }
-            if let Some(t) = crate::sched::shared::lock(&self.shared.watchdog).as_ref() {
-                t.unpark();
-            }
-            self.shared.slow.wake_all();
-            let left = self.shared.live_threads.load(SeqCst);
+            self.shared.request_stop();
+            let left = self.shared.live_threads.load(Acquire);
             if left == 0 || Instant::now() >= until {
                 return left;
             }

@@ -2,8 +2,8 @@
 //! Imports: task. Single owner; no allocation, no atomics.
 
 use super::task::{Priority, Task};
+use crate::base::sync::atomic::Ordering::Relaxed;
 use std::ptr::null_mut;
-use std::sync::atomic::Ordering::Relaxed;
 
 struct List {
     first: *mut Task,
@@ -142,22 +142,33 @@ impl RunQueue {
         found
     }
 
-    /// Moves about half of the tasks that may run anywhere (not pinned) out, oldest first.
-    pub fn split_off_half(&mut self, out: &mut Vec<*mut Task>) {
-        let want = self.len.div_ceil(2);
-        let mut kept = Self::new();
-        let mut turn = false;
-        while let Some(t) = self.pop() {
-            turn = !turn;
-            // SAFETY: popped, so live and ours.
-            let pinned = unsafe { (*t).pin.load(Relaxed) } != 0;
-            if turn && !pinned && out.len() < want {
-                out.push(t);
-            } else {
-                // SAFETY: as above.
-                unsafe { kept.push(t) };
+    /// Keeps the tasks that `keep` wants, in their order; the others are the caller's.
+    pub fn retain(&mut self, mut keep: impl FnMut(*mut Task) -> bool) {
+        let mut kept = Self { since_low: self.since_low, ..Self::new() };
+        for list in 0..self.lists.len() {
+            while let Some(t) = self.take(list) {
+                if keep(t) {
+                    // SAFETY: just taken, so live, in no queue, and ours.
+                    unsafe { kept.push(t) };
+                }
             }
         }
         *self = kept;
+    }
+
+    /// Moves every other task that may run anywhere (is not pinned) out: urgent ones first, oldest first.
+    pub fn split_off_half(&mut self, out: &mut Vec<*mut Task>) {
+        let mut turn = false;
+        self.retain(|t| {
+            // SAFETY: live and ours.
+            if unsafe { (*t).pin.load(Relaxed) } != 0 {
+                return true;
+            }
+            turn = !turn;
+            if turn {
+                out.push(t);
+            }
+            !turn
+        });
     }
 }

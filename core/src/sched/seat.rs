@@ -3,8 +3,8 @@
 
 use super::queue::RunQueue;
 use super::task::{Lane, Task};
+use crate::base::sync::atomic::Ordering::Relaxed;
 use std::ptr::null_mut;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// A chain of signals for one destination that was awake when the first was sent: published in one go at slice
 /// end, when full, or before any other effect, so that a flood costs one compare-and-swap a chunk, not a message.
@@ -93,6 +93,19 @@ impl Seat {
             // SAFETY: live, ours.
             unsafe { self.queue.push(task) };
         }
+    }
+
+    /// Takes out the tasks that only one thread may run, for a seat whose thread has lost it.
+    pub fn take_pinned(&mut self, mut out: impl FnMut(u32, *mut Task)) {
+        self.spill_lifo();
+        self.queue.retain(|task| {
+            // SAFETY: live, ours.
+            let pin = unsafe { (*task).pin.load(Relaxed) };
+            if pin != 0 {
+                out(pin, task);
+            }
+            pin == 0
+        });
     }
 
     /// How many tasks wait here.

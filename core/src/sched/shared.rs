@@ -1,25 +1,23 @@
 //! The scheduler as its threads share it: seats, injector, sleepers, thread table, the clock's tick.
-//! Imports: base, lease, seat, slow, task, thread.
+//! Imports: base, handoff, lease, seat, sleep, slow, task, thread, watchdog, worker.
 //!
-//! Sleep and wake (Dekker with sequentially consistent fences; the loom model is `loom_park`):
-//!  1 sleeper: set own bit in `sleepers` (RMW, SeqCst)
-//!  2 sleeper: look at injector, pinned queue, stop once more; work there -> clear the bit and go on
-//!  3 sleeper: park
-//!  1'waker: publish the work; 2' fence SeqCst; 3' read `sleepers`; 4' clear a bit; whoever cleared it unparks
-//! Either the sleeper sees the work in 2, or the waker sees the bit in 3'.
+//! Sleeping and waking: see `sleep`. Taking a seat away: see `lease` and `watchdog`.
 
-use super::lease::Lease;
+use super::handoff::Handoff;
+use super::lease::Tenure;
 use super::seat::Seat;
+use super::sleep::Sleep;
 use super::slow::SlowLane;
 use super::task::{Lane, Task};
-use super::thread;
+use super::{thread, watchdog, worker};
 use crate::base::clock::Clock;
+use crate::base::sync::atomic::Ordering::{Relaxed, SeqCst};
+use crate::base::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
+use crate::base::sync::thread::Thread;
+use crate::base::sync::{Arc, Mutex, RwLock, even_if_poisoned};
 use std::cell::UnsafeCell;
-use std::collections::VecDeque;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
-use std::thread::Thread;
+
+pub(crate) use crate::base::sync::lock;
 
 /// What the floor above does for the scheduler.
 pub(crate) trait Host: Send + Sync {
@@ -35,43 +33,43 @@ pub(crate) trait Host: Send + Sync {
     fn thread_stop(&self, _id: u32) {}
 }
 
-/// A seat with what others may look at.
+/// A seat with what others may look at. Aligned so that neighbours' hot words share no cache line.
+#[repr(align(128))]
 pub(crate) struct SeatCell {
     pub index: usize,
-    pub lease: Lease,
     pub seat: UnsafeCell<Seat>,
-    /// Number of the slice in progress; the watchdog compares. Relaxed: a stale value delays it by one tick.
+    /// Number of the slice in progress; the watchdog compares. Odd while one runs, even between two: a worker that is
+    /// idle shows the same number for long and has not overstayed. Relaxed: a stale value delays the watchdog by one
+    /// tick; what it acts upon it reads after a barrier that orders it.
     pub slice: AtomicU64,
-    /// The task of that slice. Relaxed like `slice`; used only after a revocation, whose barrier orders it.
+    /// The task of that slice. Relaxed like `slice`.
     pub current: AtomicPtr<Task>,
-    /// The seated thread, for unparking, and its kernel id, for niceness.
+    /// The current tenure. A leaf lock.
+    tenure: Mutex<Arc<Tenure>>,
+    /// The seated thread, for unparking, and its kernel id, for niceness. A leaf lock.
     pub sitter: Mutex<Option<Sitter>>,
-    /// What `Vtable::overstayed` returned, by the epoch that was revoked, until the old thread fetches it.
-    tokens: Mutex<Vec<(u64, Token)>>,
-    token_left: Condvar,
 }
 
-struct Token(*const ());
-// SAFETY: a counted pointer of the floor above, handed from the watchdog to one thread.
-unsafe impl Send for Token {}
-
 impl SeatCell {
-    /// The watchdog leaves the token for the thread that had `epoch`.
-    pub fn leave_token(&self, epoch: u64, token: *const ()) {
-        lock(&self.tokens).push((epoch, Token(token)));
-        self.token_left.notify_all();
+    fn new(index: usize) -> Self {
+        Self {
+            index,
+            seat: UnsafeCell::new(Seat::new()),
+            slice: AtomicU64::new(0),
+            current: AtomicPtr::new(std::ptr::null_mut()),
+            tenure: Mutex::new(Arc::new(Tenure::new())),
+            sitter: Mutex::new(None),
+        }
     }
 
-    /// The thread that had `epoch` fetches it; the watchdog is at most a few steps behind.
-    #[cold]
-    pub fn wait_for_token(&self, epoch: u64) -> *const () {
-        let mut tokens = lock(&self.tokens);
-        loop {
-            if let Some(i) = tokens.iter().position(|t| t.0 == epoch) {
-                return tokens.swap_remove(i).1.0;
-            }
-            tokens = self.token_left.wait(tokens).unwrap_or_else(PoisonError::into_inner);
-        }
+    /// The current tenure.
+    pub fn tenure(&self) -> Arc<Tenure> {
+        lock(&self.tenure).clone()
+    }
+
+    /// The watchdog has taken the seat away: the next thread's tenure begins.
+    pub fn begin_tenure(&self) {
+        *lock(&self.tenure) = Arc::new(Tenure::new());
     }
 }
 
@@ -85,13 +83,16 @@ pub(crate) struct Sitter {
 pub(crate) struct OsThread {
     pub id: u32,
     pub kernel_tid: i32,
-    pinned: Mutex<VecDeque<Ptr>>,
-    /// Length of `pinned` as a hint. Release after the push, pairs with Acquire in `pop_pinned`'s check.
-    pinned_len: AtomicUsize,
+    /// Tasks whose parked fiber lives here, as others woke them.
+    pinned: Handoff<Ptr>,
+    /// The seat the thread sits on, or `NO_SEAT`. Relaxed: a stale value wakes a thread too many.
+    seat: AtomicUsize,
     /// Fibers parked here. Relaxed: only the thread itself changes it, others want an estimate.
     pub parked_fibers: AtomicUsize,
     pub handle: Thread,
 }
+
+const NO_SEAT: usize = usize::MAX;
 
 /// A task pointer that may cross threads, with the scheduling right.
 #[derive(Clone, Copy)]
@@ -104,18 +105,12 @@ unsafe impl Sync for Ptr {}
 /// See the module's text.
 pub(crate) struct Shared {
     pub seats: Box<[SeatCell]>,
-    injector: Mutex<VecDeque<Ptr>>,
-    /// Length of the injector as a hint; Release after a push, pairs with the Acquire load before a pop.
-    injector_len: AtomicUsize,
-    /// Bit i: seat i's thread sleeps. See the protocol above.
-    sleepers: AtomicU64,
-    /// Threads that look for work without sleeping; a waker that sees one leaves the work to it.
-    pub spinning: AtomicU32,
+    /// Tasks for any seat.
+    injector: Handoff<Ptr>,
+    pub sleep: Sleep,
     /// Bumped by the watchdog every millisecond while somebody works; workers that see it change read the clock.
     pub tick: AtomicU64,
     pub watchdog: Mutex<Option<Thread>>,
-    /// The watchdog sleeps because nobody works. Same protocol as `sleepers`, with the watchdog as sleeper.
-    pub watchdog_asleep: AtomicBool,
     pub threads: RwLock<Vec<Option<Arc<OsThread>>>>,
     pub slow: SlowLane,
     pub stop: AtomicBool,
@@ -126,6 +121,8 @@ pub(crate) struct Shared {
     pub overstay_ms: u64,
     /// Seeded single-thread mode: draws the next task at random.
     pub seeded: Option<Mutex<crate::base::random::Random>>,
+    /// The thread that drives a seeded scheduler, registered by its first drive.
+    driver: Mutex<Option<Arc<OsThread>>>,
 }
 
 // SAFETY: seats are guarded by their leases, everything else by atomics and mutexes.
@@ -133,32 +130,14 @@ unsafe impl Sync for Shared {}
 // SAFETY: as above.
 unsafe impl Send for Shared {}
 
-/// A poisoned lock here means a panic in a few lines that cannot leave the data half written.
-pub(crate) fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
-    m.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Shared {
     pub fn new(seats: usize, clock: Clock, overstay_ms: u64, seed: Option<u64>) -> Self {
-        let cell = |index| SeatCell {
-            index,
-            lease: Lease::new(),
-            seat: UnsafeCell::new(Seat::new()),
-            slice: AtomicU64::new(0),
-            current: AtomicPtr::new(std::ptr::null_mut()),
-            sitter: Mutex::new(None),
-            tokens: Mutex::new(Vec::new()),
-            token_left: Condvar::new(),
-        };
         Self {
-            seats: (0..seats).map(cell).collect(),
-            injector: Mutex::new(VecDeque::new()),
-            injector_len: AtomicUsize::new(0),
-            sleepers: AtomicU64::new(0),
-            spinning: AtomicU32::new(0),
+            seats: (0..seats).map(SeatCell::new).collect(),
+            injector: Handoff::new(),
+            sleep: Sleep::new(seats),
             tick: AtomicU64::new(0),
             watchdog: Mutex::new(None),
-            watchdog_asleep: AtomicBool::new(false),
             threads: RwLock::new(Vec::new()),
             slow: SlowLane::new(),
             stop: AtomicBool::new(false),
@@ -167,6 +146,7 @@ impl Shared {
             host: std::sync::OnceLock::new(),
             overstay_ms,
             seeded: seed.map(|s| Mutex::new(crate::base::random::Random::seeded(s))),
+            driver: Mutex::new(None),
         }
     }
 
@@ -198,175 +178,187 @@ impl Shared {
         if pin == 0 { self.inject(task) } else { self.push_pinned(pin, task) }
     }
 
+    /// Starts the threads: one a seat, and the watchdog. Not for a seeded scheduler, which is driven.
+    ///
+    /// Errors: a thread could not be started; those that were are told to stop.
+    pub fn start(self: &Arc<Self>) -> std::io::Result<()> {
+        self.slow.bind(self);
+        let mut seats = 0..self.seats.len();
+        let started = seats.try_for_each(|i| worker::start(self, i)).and_then(|()| watchdog::start(self));
+        if started.is_err() {
+            self.request_stop();
+        }
+        started
+    }
+
+    /// Tells every thread to stop as soon as it is out of its slice. To be repeated until `live_threads` is 0: a thread
+    /// that is just being started is counted but not told.
+    pub fn request_stop(&self) {
+        self.stop.store(true, SeqCst);
+        for os in even_if_poisoned(self.threads.read()).iter().flatten() {
+            os.handle.unpark();
+        }
+        self.wake_watchdog();
+        self.slow.wake_all();
+    }
+
     /// Queues a task for any seat.
     pub fn inject(&self, task: *mut Task) {
-        {
-            let mut q = lock(&self.injector);
-            q.push_back(Ptr(task));
-            self.injector_len.store(q.len(), Release);
-        }
+        self.injector.push(Ptr(task));
         self.wake_one();
     }
 
     /// Queues many tasks for any seat.
     pub fn inject_all(&self, tasks: &[*mut Task]) {
-        {
-            let mut q = lock(&self.injector);
-            q.extend(tasks.iter().map(|t| Ptr(*t)));
-            self.injector_len.store(q.len(), Release);
-        }
+        self.injector.push_all(tasks.iter().map(|t| Ptr(*t)));
         self.wake_one();
     }
 
     /// Whether the injector seems to hold work.
     #[inline]
     pub fn has_injected(&self) -> bool {
-        self.injector_len.load(Acquire) != 0
+        self.injector.has_some()
     }
 
-    /// Moves up to `max` tasks from the injector into `seat`.
+    /// Moves one seat's share of the injector, at most `max`, into `seat`. If some stay, another seat is woken for
+    /// them: their wakers may have counted on the caller, who cannot run them all at once.
     pub fn take_injected(&self, seat: &mut Seat, max: usize) {
-        if !self.has_injected() {
-            return;
+        let left = self.injector.take(
+            |len| len.div_ceil(self.seats.len()).min(max),
+            // SAFETY: the queue held the right; it passes to the seat.
+            |Ptr(t)| unsafe { seat.push_back(t) },
+        );
+        if left > 0 {
+            self.wake_one();
         }
-        let mut q = lock(&self.injector);
-        let n = q.len().div_ceil(self.seats.len()).min(max);
-        for _ in 0..n {
-            if let Some(Ptr(t)) = q.pop_front() {
-                // SAFETY: the queue held the right; it passes to the seat.
-                unsafe { seat.push_back(t) };
-            }
-        }
-        self.injector_len.store(q.len(), Release);
     }
 
-    fn push_pinned(&self, pin: u32, task: *mut Task) {
-        let os = self.threads.read().unwrap_or_else(PoisonError::into_inner)[pin as usize - 1].clone();
+    /// Queues a task for the thread where its fiber is parked.
+    pub fn push_pinned(&self, pin: u32, task: *mut Task) {
+        let os = even_if_poisoned(self.threads.read()).get(pin as usize - 1).cloned().flatten();
         // A fiber's thread outlives the fiber: it serves its parked fibers before it ends.
         let Some(os) = os else { return self.inject(task) };
-        {
-            let mut q = lock(&os.pinned);
-            q.push_back(Ptr(task));
-            os.pinned_len.store(q.len(), Release);
+        os.pinned.push(Ptr(task));
+        // The seat does not sleep any more: nobody should wake it for other work, which would wait behind this. If the
+        // thread has lost the seat meanwhile, its successor is woken for nothing (and not left asleep without its bit).
+        let seat = os.seat.load(Relaxed);
+        if seat != NO_SEAT {
+            self.wake_seat(seat);
         }
-        fence(SeqCst);
-        self.sleepers.fetch_and(!self.seat_bit_of(&os), SeqCst);
         os.handle.unpark();
     }
 
-    fn seat_bit_of(&self, os: &OsThread) -> u64 {
-        for c in &self.seats {
-            if lock(&c.sitter).as_ref().is_some_and(|s| s.os.id == os.id) {
-                return 1 << c.index;
-            }
-        }
-        0
-    }
-
-    /// Wakes one sleeping seat, unless somebody already looks for work.
+    /// Wakes one sleeping seat, unless somebody already looks for work. After publishing work.
     pub fn wake_one(&self) {
-        fence(SeqCst);
-        if self.spinning.load(Relaxed) > 0 {
-            return;
-        }
-        loop {
-            let mask = self.sleepers.load(Relaxed);
-            if mask == 0 {
-                return;
-            }
-            let index = mask.trailing_zeros() as usize;
-            if self.wake_seat(index) {
-                return;
-            }
+        if let Some(seat) = self.sleep.pick() {
+            self.unpark_sitter(seat);
         }
     }
 
-    /// Wakes seat `index` if it sleeps; says whether it did.
+    /// Wakes seat `index` if it sleeps; says whether it did. After publishing what it is to see.
     pub fn wake_seat(&self, index: usize) -> bool {
-        let bit = 1u64 << index;
-        if self.sleepers.fetch_and(!bit, SeqCst) & bit == 0 {
-            return false;
+        let asleep = self.sleep.take(index);
+        if asleep {
+            self.unpark_sitter(index);
         }
+        asleep
+    }
+
+    fn unpark_sitter(&self, index: usize) {
         if let Some(s) = lock(&self.seats[index].sitter).as_ref() {
             s.thread.unpark();
         }
-        true
     }
 
-    /// Steps 1 and 2 of going to sleep; false: there is work, the bit is cleared again.
-    pub fn prepare_sleep(&self, index: usize, os: &OsThread) -> bool {
-        let bit = 1u64 << index;
-        self.sleepers.fetch_or(bit, SeqCst);
-        fence(SeqCst);
-        if self.has_injected() || os.has_pinned() || self.stop.load(Relaxed) {
-            self.sleepers.fetch_and(!bit, SeqCst);
-            return false;
+    pub fn wake_watchdog(&self) {
+        if let Some(t) = lock(&self.watchdog).as_ref() {
+            t.unpark();
         }
-        true
-    }
-
-    /// After waking for whatever reason.
-    pub fn finish_sleep(&self, index: usize) {
-        self.sleepers.fetch_and(!(1u64 << index), SeqCst);
-        if self.watchdog_asleep.load(Relaxed) && self.watchdog_asleep.swap(false, SeqCst) {
-            if let Some(t) = lock(&self.watchdog).as_ref() {
-                t.unpark();
-            }
-        }
-    }
-
-    /// Whether every seat sleeps.
-    pub fn all_asleep(&self) -> bool {
-        self.sleepers.load(SeqCst).count_ones() as usize == self.seats.len()
     }
 
     /// How many seats sleep or look for work; a busy seat shares when there are any.
     #[inline]
     pub fn hungry(&self) -> bool {
-        self.sleepers.load(Relaxed) != 0 || self.spinning.load(Relaxed) != 0
+        self.sleep.hungry()
     }
 
-    /// Registers the calling thread in the thread table.
+    /// The driver of a seeded scheduler in the thread table. It stays there between drives: a task that is woken
+    /// meanwhile for a fiber parked on it must find it. Not counted as a live thread.
+    pub fn driver_thread(&self) -> Arc<OsThread> {
+        lock(&self.driver).get_or_insert_with(|| self.enter_thread_table()).clone()
+    }
+
+    /// Starts a thread of ours, counted before it runs: who stops the node must wait for a thread that the kernel has
+    /// not run yet. It has to end with `unregister_thread`, or `thread_ended` if it was never registered.
+    pub fn start_thread(&self, name: String, f: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+        self.thread_starts();
+        let started = std::thread::Builder::new().name(name).spawn(f);
+        if started.is_err() {
+            self.thread_ended();
+        }
+        started.map(drop)
+    }
+
+    /// One thread more will use the scheduler.
+    pub fn thread_starts(&self) {
+        self.live_threads.fetch_add(1, SeqCst);
+    }
+
+    /// The calling thread, which was counted, uses the scheduler no more.
+    pub fn thread_ended(&self) {
+        self.live_threads.fetch_sub(1, SeqCst);
+    }
+
+    /// Registers the calling thread, which `start_thread` has counted, in the thread table.
     pub fn register_thread(&self) -> Arc<OsThread> {
-        let mut table = self.threads.write().unwrap_or_else(PoisonError::into_inner);
+        self.enter_thread_table()
+    }
+
+    fn enter_thread_table(&self) -> Arc<OsThread> {
+        let mut table = even_if_poisoned(self.threads.write());
         let at = table.iter().position(Option::is_none).unwrap_or(table.len());
         let os = Arc::new(OsThread {
             id: at as u32 + 1,
             kernel_tid: crate::base::affinity::gettid(),
-            pinned: Mutex::new(VecDeque::new()),
-            pinned_len: AtomicUsize::new(0),
+            pinned: Handoff::new(),
+            seat: AtomicUsize::new(NO_SEAT),
             parked_fibers: AtomicUsize::new(0),
-            handle: std::thread::current(),
+            handle: crate::base::sync::thread::current(),
         });
         if at == table.len() {
             table.push(Some(os.clone()));
         } else {
             table[at] = Some(os.clone());
         }
-        self.live_threads.fetch_add(1, SeqCst);
         os
     }
 
     /// Removes the calling thread; it has no parked fibers any more.
     pub fn unregister_thread(&self, os: &OsThread) {
-        self.threads.write().unwrap_or_else(PoisonError::into_inner)[os.id as usize - 1] = None;
-        self.live_threads.fetch_sub(1, SeqCst);
+        even_if_poisoned(self.threads.write())[os.id as usize - 1] = None;
+        self.thread_ended();
     }
 }
 
 impl OsThread {
+    /// The thread sits on seat `index` from now on, or on none.
+    pub fn sits(&self, index: Option<usize>) {
+        self.seat.store(index.unwrap_or(NO_SEAT), Relaxed);
+    }
+
     pub fn has_pinned(&self) -> bool {
-        self.pinned_len.load(Acquire) != 0
+        self.pinned.has_some()
     }
 
     /// The next task whose parked fiber lives here.
     pub fn pop_pinned(&self) -> Option<*mut Task> {
-        if !self.has_pinned() {
-            return None;
-        }
-        let mut q = lock(&self.pinned);
-        let t = q.pop_front().map(|p| p.0);
-        self.pinned_len.store(q.len(), Release);
-        t
+        self.pinned.pop().map(|p| p.0)
+    }
+
+    /// Moves the tasks whose parked fibers live here into the thread's own seat, where they take their turn with the
+    /// others: served first, a stream of them would starve the seat, and a low priority would go before a high one.
+    pub fn take_pinned(&self, seat: &mut Seat) {
+        // SAFETY: the queue held the right; it passes to the seat.
+        self.pinned.take(|len| len, |Ptr(t)| unsafe { seat.push_back(t) });
     }
 }

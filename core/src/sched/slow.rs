@@ -1,17 +1,18 @@
 //! The slow lane: nicer threads for processes whose callbacks overstayed, or that were declared slow.
-//! Imports: base, shared, task, thread.
+//! Imports: base, roster, shared, task, thread.
 //!
 //! A hog must not share a thread with anybody. A slow task's slices run here, one thread each at a time; a new
 //! thread starts whenever a task comes and no slow thread is free, up to a cap. Threads that lost their seat join.
+//! Tasks and roster are under one lock; a thread whose time is over looks at both before it leaves (model: `pool`).
 
-use super::shared::{OsThread, Ptr, Shared, lock};
+use super::roster::Roster;
+use super::shared::{OsThread, Ptr, Shared};
 use super::task::{After, Task};
 use super::thread::{Installed, ThreadCtx};
 use crate::base::affinity;
-use std::cell::Cell;
+use crate::base::sync::atomic::Ordering::Relaxed;
+use crate::base::sync::{Arc, Condvar, Mutex, lock, wait_timeout};
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How much nicer than a worker a slow thread is.
@@ -22,10 +23,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 struct Queue {
     tasks: VecDeque<Ptr>,
-    free: usize,
-    threads: usize,
-    /// Threads that were started and have not come to the queue yet.
-    coming: usize,
+    roster: Roster,
     me: std::sync::Weak<Shared>,
 }
 
@@ -37,7 +35,8 @@ pub(crate) struct SlowLane {
 
 impl SlowLane {
     pub fn new() -> Self {
-        let queue = Queue { tasks: VecDeque::new(), free: 0, threads: 0, coming: 0, me: std::sync::Weak::new() };
+        let roster = Roster::new(MAX_SLOW_THREADS);
+        let queue = Queue { tasks: VecDeque::new(), roster, me: std::sync::Weak::new() };
         Self { queue: Mutex::new(queue), arrived: Condvar::new() }
     }
 
@@ -48,65 +47,71 @@ impl SlowLane {
 
     /// Queues a task whose scheduling right the caller holds.
     pub fn push(&self, shared: &Shared, task: *mut Task) {
-        let mut q = lock(&self.queue);
-        q.tasks.push_back(Ptr(task));
-        if q.tasks.len() > q.free + q.coming && q.threads < MAX_SLOW_THREADS && shared.seeded.is_none() {
-            if let Some(me) = q.me.upgrade() {
-                let started = std::thread::Builder::new().name("krarup-slow".into()).spawn(move || {
-                    let os = me.register_thread();
-                    // Raising one's own niceness needs no privilege; if it fails the thread is merely not nicer.
-                    let _ = affinity::set_nice(os.kernel_tid, SLOW_NICE);
-                    me.slow.run_from_start(&me, &os);
-                    me.unregister_thread(&os);
-                });
-                // No thread to be had: the task waits for one that comes free.
-                if started.is_ok() {
-                    q.threads += 1;
-                    q.coming += 1;
-                }
-            }
-        }
-        drop(q);
+        let start = {
+            let mut q = lock(&self.queue);
+            q.tasks.push_back(Ptr(task));
+            // Seeded, the driver takes it.
+            shared.seeded.is_none() && q.roster.work_came()
+        };
         self.arrived.notify_one();
+        if start {
+            self.start();
+        }
     }
 
-    fn run_from_start(&self, shared: &Arc<Shared>, os: &Arc<OsThread>) {
-        lock(&self.queue).coming -= 1;
-        self.serve(shared, os);
-        lock(&self.queue).threads -= 1;
+    /// Starts a thread that the roster has asked for. If there is none to be had, the task waits for a thread that
+    /// comes free, or for the watchdog's next try.
+    fn start(&self) {
+        let me = lock(&self.queue).me.clone();
+        let Some(me) = me.upgrade() else { return };
+        let shared = me.clone();
+        let started = shared.start_thread("krarup-slow".into(), move || {
+            let os = me.register_thread();
+            // Raising one's own niceness needs no privilege; if it fails the thread is merely not nicer.
+            let _ = affinity::set_nice(os.kernel_tid, SLOW_NICE);
+            me.with_host(|h| h.thread_start());
+            lock(&me.slow.queue).roster.arrived();
+            me.slow.serve(&me, &os);
+            me.with_host(|h| h.thread_stop(os.id));
+            me.unregister_thread(&os);
+        });
+        if started.is_err() {
+            let _ = lock(&self.queue).roster.not_started();
+        }
+    }
+
+    /// Whether tasks wait for a thread that could not be started.
+    pub fn is_short(&self) -> bool {
+        lock(&self.queue).roster.is_short()
+    }
+
+    /// Tries again to start a thread for tasks that wait for one.
+    pub fn retry(&self) {
+        let start = lock(&self.queue).roster.wants_thread();
+        if start {
+            self.start();
+        }
     }
 
     /// Serves the lane on a thread that lost its seat and has been made nicer by the watchdog.
     pub fn join(&self, shared: &Arc<Shared>, os: &Arc<OsThread>) {
-        {
-            let mut q = lock(&self.queue);
-            if q.threads >= MAX_SLOW_THREADS {
-                return;
-            }
-            q.threads += 1;
+        let joins = lock(&self.queue).roster.joins();
+        if joins {
+            self.serve(shared, os);
         }
-        self.serve(shared, os);
-        lock(&self.queue).threads -= 1;
     }
 
+    /// The caller is on the roster, idle; it is off it afterwards.
     fn serve(&self, shared: &Arc<Shared>, os: &Arc<OsThread>) {
-        let ctx = ThreadCtx {
-            shared: Arc::as_ptr(shared),
-            cell: std::ptr::null(),
-            epoch: 0,
-            locked: Cell::new(true),
-            current: Cell::new(std::ptr::null_mut()),
-            inside: Cell::new(false),
-            guest: Cell::new(std::ptr::null()),
-            id: os.id,
-            os: Arc::as_ptr(os),
-        };
+        let ctx = ThreadCtx::unseated(shared, os);
         let _installed = Installed::new(&ctx);
         while let Some(task) = self.next(shared) {
             ctx.current.set(task);
             // SAFETY: the queue held the scheduling right; it is ours for the slice.
             let after = unsafe { ((*task).vtable.run)(task) };
             ctx.current.set(std::ptr::null_mut());
+            // Idle before the task comes back, or it would start another thread for what this one is about to take.
+            lock(&self.queue).roster.done();
             if after == After::Again {
                 // SAFETY: `Again` leaves the right with us.
                 unsafe { shared.wake(task) };
@@ -114,22 +119,23 @@ impl SlowLane {
         }
     }
 
+    /// The next task; `None`: the caller is off the roster. Nothing starts after the stop, whatever waits.
     fn next(&self, shared: &Shared) -> Option<*mut Task> {
         let mut q = lock(&self.queue);
+        let mut time_over = false;
         loop {
+            if shared.stop.load(Relaxed) {
+                q.roster.leaves();
+                return None;
+            }
             if let Some(Ptr(t)) = q.tasks.pop_front() {
+                q.roster.took();
                 return Some(t);
             }
-            if shared.stop.load(Relaxed) {
+            if time_over && q.roster.may_leave() {
                 return None;
             }
-            q.free += 1;
-            let (guard, timeout) = self.arrived.wait_timeout(q, KEEP_ALIVE).unwrap_or_else(PoisonError::into_inner);
-            q = guard;
-            q.free -= 1;
-            if timeout.timed_out() && q.tasks.is_empty() {
-                return None;
-            }
+            (q, time_over) = wait_timeout(&self.arrived, q, &self.queue, KEEP_ALIVE);
         }
     }
 
@@ -146,6 +152,6 @@ impl SlowLane {
 
     /// Threads of the lane, busy or not.
     pub fn threads(&self) -> usize {
-        lock(&self.queue).threads
+        lock(&self.queue).roster.threads()
     }
 }

@@ -5,18 +5,21 @@
 //! is current) or *locked* (no seat: slow lane, guests, threads that lost their seat; then the task's own fields
 //! are guarded by the task's lock).
 
+use super::lease::Tenure;
 use super::seat::Seat;
 use super::shared::{OsThread, SeatCell, Shared};
 use super::task::Task;
+use crate::base::sync::{Arc, thread_local};
 use std::cell::Cell;
-use std::ptr::null;
+use std::ptr::{null, null_mut};
 
 /// Per-thread record, on the stack of the thread's main function.
 pub(crate) struct ThreadCtx {
     pub shared: *const Shared,
     /// Null on threads without a seat.
     pub cell: *const SeatCell,
-    pub epoch: u64,
+    /// The thread's time on the seat; `None` on threads without.
+    tenure: Option<Arc<Tenure>>,
     /// No seat, or it was taken away: every access to the running task goes through its lock.
     pub locked: Cell<bool>,
     pub current: Cell<*mut Task>,
@@ -59,22 +62,46 @@ impl Drop for Installed {
 }
 
 impl ThreadCtx {
+    /// The record of a thread that sits on `cell`, whose current tenure is its own.
+    pub fn seated(shared: &Arc<Shared>, cell: &SeatCell, os: &Arc<OsThread>) -> Self {
+        os.sits(Some(cell.index));
+        Self { cell, tenure: Some(cell.tenure()), locked: Cell::new(false), ..Self::unseated(shared, os) }
+    }
+
+    /// The record of a thread that runs tasks without a seat.
+    pub fn unseated(shared: &Arc<Shared>, os: &Arc<OsThread>) -> Self {
+        Self {
+            shared: Arc::as_ptr(shared),
+            cell: null(),
+            tenure: None,
+            locked: Cell::new(true),
+            current: Cell::new(null_mut()),
+            inside: Cell::new(false),
+            guest: Cell::new(null()),
+            id: os.id,
+            os: Arc::as_ptr(os),
+        }
+    }
+
     /// Enters runtime code from user code. True: the seat is ours until `exit_core`. False: the seat was taken
     /// away (or there never was one) and the caller must use the task's lock.
     #[inline]
     pub fn enter_core(&self) -> bool {
-        if self.locked.get() {
-            return false;
-        }
-        // SAFETY: a thread that is not locked has a seat cell, which lives as long as the scheduler.
-        if unsafe { (*self.cell).lease.enter(self.epoch) } {
+        let Some(tenure) = self.tenure.as_ref().filter(|_| !self.locked.get()) else { return false };
+        if tenure.enter() {
             self.inside.set(true);
             return true;
         }
-        self.locked.set(true);
-        // SAFETY: as above.
-        self.guest.set(unsafe { (*self.cell).wait_for_token(self.epoch) });
+        self.seat_lost(tenure);
         false
+    }
+
+    #[cold]
+    fn seat_lost(&self, tenure: &Tenure) {
+        self.locked.set(true);
+        // SAFETY: the entry in the thread table outlives the record.
+        unsafe { (*self.os).sits(None) };
+        self.guest.set(tenure.wait_for_token());
     }
 
     /// Like `enter_core`, and harmless when already inside. `Some(true)`: this call entered, and its
@@ -110,8 +137,9 @@ impl ThreadCtx {
     #[inline]
     pub fn exit_core(&self) {
         self.inside.set(false);
-        // SAFETY: as in `enter_core`.
-        unsafe { (*self.cell).lease.exit() }
+        if let Some(tenure) = &self.tenure {
+            tenure.exit();
+        }
     }
 
     /// The seat.

@@ -2,35 +2,43 @@
 //! Imports: base, lease, shared, slow, worker.
 //!
 //! Takeover:
-//!  1 a seat shows the same slice, with its thread in user code, for `overstay_ms`
-//!  2 revoke the lease: from here on the thread's next entry into the core fails; wait until it is outside
-//!  3 the running task is told (`overstayed`): its own fields go under its lock, its signals are served by others
-//!  4 the seat's deferred chain is published and a stand-in thread is seated under the new lease
-//!  5 the old thread is made nicer, unless fibers are parked on it (lowering niceness again needs privilege)
-//! It also gives the tick that tells busy workers to read the clock.
+//!  1 a seat shows the same odd slice number for `overstay_ms`
+//!  2 a stand-in thread is at hand; if there is none to be had, the seat stays as it is (a seat without a thread would
+//!    serve neither its queue nor its timers)
+//!  3 revoke the lease, unless the thread is inside the core just now (then try again at the next tick): from here on
+//!    the thread's next entry into the core fails
+//!  4 the seat's deferred chain is published: before the thread, or whoever ends its process, can send anything that
+//!    would overtake it; tasks that only the old thread may run go to its own queue
+//!  5 the running task is told (`overstayed`): its own fields go under its lock, its signals are served by others;
+//!    the thread gets the token
+//!  6 the old thread is made nicer, unless fibers are parked on it (lowering niceness again needs privilege)
+//!  7 the slice is over (its number even), the next tenure begins, the stand-in sits down
+//! It also gives the tick that tells busy workers to read the clock, and starts slow threads that could not be
+//! started when they were wanted.
 
 use super::shared::{Shared, lock};
 use super::slow::SLOW_NICE;
 use super::worker;
 use crate::base::affinity;
-use std::sync::Arc;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use crate::base::sync::atomic::Ordering::{Relaxed, SeqCst};
+use crate::base::sync::{Arc, Condvar, Mutex, even_if_poisoned, hint, thread};
 use std::time::Duration;
 
 const TICK: Duration = Duration::from_millis(1);
 /// Ticks without a busy seat before the watchdog sleeps too.
 const QUIET_TICKS: u32 = 16;
+/// How often, within a tick, it looks whether the thread of an overstaying callback is outside the core. A callback
+/// that calls the runtime all the time is caught in one of a few ticks.
+const LOOKS: u32 = 64;
 
 /// Starts the watchdog's thread.
 pub(crate) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
-    let shared = shared.clone();
-    std::thread::Builder::new().name("krarup-watchdog".into()).spawn(move || {
-        *lock(&shared.watchdog) = Some(std::thread::current());
-        shared.live_threads.fetch_add(1, SeqCst);
-        Watchdog { seen: vec![(0, 0); shared.seats.len()], quiet: 0, shared: &shared }.run();
-        shared.live_threads.fetch_sub(1, SeqCst);
-    })?;
-    Ok(())
+    let theirs = shared.clone();
+    shared.start_thread("krarup-watchdog".into(), move || {
+        *lock(&theirs.watchdog) = Some(thread::current());
+        Watchdog { seen: vec![(0, 0); theirs.seats.len()], quiet: 0, spare: None, shared: &theirs }.run();
+        theirs.thread_ended();
+    })
 }
 
 struct Watchdog<'a> {
@@ -38,22 +46,27 @@ struct Watchdog<'a> {
     /// Slice number a seat last showed, and for how many ticks.
     seen: Vec<(u64, u64)>,
     quiet: u32,
+    /// A thread for the next takeover.
+    spare: Option<StandIn>,
 }
 
 impl Watchdog<'_> {
     fn run(&mut self) {
         while !self.shared.stop.load(Relaxed) {
-            std::thread::sleep(TICK);
+            thread::sleep(TICK);
             self.shared.tick.fetch_add(1, Relaxed);
             for index in 0..self.shared.seats.len() {
                 self.inspect(index);
+            }
+            if self.shared.slow.is_short() {
+                self.shared.slow.retry();
             }
             self.maybe_sleep();
         }
     }
 
     fn maybe_sleep(&mut self) {
-        if !self.shared.all_asleep() {
+        if !self.shared.sleep.all_asleep() {
             self.quiet = 0;
             return;
         }
@@ -62,47 +75,110 @@ impl Watchdog<'_> {
             return;
         }
         self.quiet = 0;
-        self.shared.watchdog_asleep.store(true, SeqCst);
-        // A seat that woke before the store has not seen it; then it is not asleep any more, which we see here.
-        if self.shared.all_asleep() && !self.shared.stop.load(SeqCst) {
-            std::thread::park();
-        }
-        self.shared.watchdog_asleep.store(false, SeqCst);
+        let may = || !self.shared.slow.is_short() && !self.shared.stop.load(SeqCst);
+        self.shared.sleep.watchdog_sleep(may, thread::park);
     }
 
     fn inspect(&mut self, index: usize) {
-        let cell = &self.shared.seats[index];
-        let slice = cell.slice.load(Relaxed);
+        let slice = self.shared.seats[index].slice.load(Relaxed);
         let seen = &mut self.seen[index];
-        if cell.lease.in_core() || seen.0 != slice {
+        if slice % 2 == 0 || seen.0 != slice {
             *seen = (slice, 0);
             return;
         }
         seen.1 += 1;
-        if seen.1 < self.shared.overstay_ms {
-            return;
+        if seen.1 >= self.shared.overstay_ms {
+            self.take_over(index, slice);
         }
-        seen.1 = 0;
-        self.take_over(index);
     }
 
-    fn take_over(&self, index: usize) {
+    fn take_over(&mut self, index: usize, slice: u64) {
+        let Some(stand_in) = self.spare.take().or_else(|| StandIn::start(self.shared)) else { return }; // 2
+        if !self.revoke(index, slice) {
+            self.spare = Some(stand_in);
+            return;
+        }
         let cell = &self.shared.seats[index];
-        let old = cell.lease.epoch();
-        let epoch = cell.lease.revoke(); // 2
         let task = cell.current.load(Relaxed);
         self.shared.with_host(|h| h.long_schedule(task));
-        // SAFETY: the thread is in user code inside a slice of `task` and cannot enter the core any more.
-        let token = unsafe { ((*task).vtable.overstayed)(task) }; // 3
-        cell.leave_token(old, token);
-        // SAFETY: the seat is ours since step 2.
-        unsafe { (*cell.seat.get()).flush() }; // 4
-        if let Some(s) = lock(&cell.sitter).as_ref() {
-            if s.os.parked_fibers.load(Relaxed) == 0 {
-                let _ = affinity::set_nice(s.os.kernel_tid, SLOW_NICE); // 5
-            }
+        let sitter = lock(&cell.sitter).take();
+        {
+            // SAFETY: the seat is ours since step 3.
+            let seat = unsafe { &mut *cell.seat.get() };
+            seat.flush(); // 4
+            seat.take_pinned(|pin, task| self.shared.push_pinned(pin, task));
         }
-        // No thread to be had: nobody sits there until the old thread is through; the injector still serves the rest.
-        let _ = worker::start(self.shared, index, epoch);
+        // SAFETY: the thread is in user code inside a slice of `task` and cannot enter the core any more.
+        let token = unsafe { ((*task).vtable.overstayed)(task) }; // 5
+        cell.tenure().leave_token(token);
+        if let Some(s) = sitter.filter(|s| s.os.parked_fibers.load(Relaxed) == 0) {
+            let _ = affinity::set_nice(s.os.kernel_tid, SLOW_NICE); // 6
+        }
+        cell.slice.store(slice.wrapping_add(1), Relaxed); // 7
+        cell.begin_tenure();
+        stand_in.sit(self.shared, index);
+    }
+
+    /// Step 3.
+    fn revoke(&self, index: usize, slice: u64) -> bool {
+        let cell = &self.shared.seats[index];
+        let tenure = cell.tenure();
+        for _ in 0..LOOKS {
+            if !tenure.in_core() {
+                // Read while the thread is outside: exact. Between the look and now it may have begun another slice.
+                return tenure.try_revoke(|| cell.slice.load(Relaxed) == slice);
+            }
+            hint::spin_loop();
+        }
+        false
+    }
+}
+
+/// A thread that waits to be given a seat; dropped, it ends.
+struct StandIn {
+    order: Arc<(Mutex<Order>, Condvar)>,
+}
+
+enum Order {
+    Wait,
+    Sit(usize),
+    Go,
+}
+
+impl StandIn {
+    /// `None`: no thread to be had.
+    fn start(shared: &Arc<Shared>) -> Option<Self> {
+        let order = Arc::new((Mutex::new(Order::Wait), Condvar::new()));
+        let (shared, theirs) = (shared.clone(), order.clone());
+        let started = thread::Builder::new().name("krarup-stand-in".into()).spawn(move || {
+            let mut order = lock(&theirs.0);
+            loop {
+                match *order {
+                    Order::Wait => order = even_if_poisoned(theirs.1.wait(order)),
+                    Order::Go => return,
+                    Order::Sit(index) => {
+                        drop(order);
+                        return worker::serve(&shared, index);
+                    }
+                }
+            }
+        });
+        started.is_ok().then_some(Self { order })
+    }
+
+    fn sit(self, shared: &Shared, index: usize) {
+        shared.thread_starts();
+        *lock(&self.order.0) = Order::Sit(index);
+        self.order.1.notify_one();
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        let mut order = lock(&self.order.0);
+        if matches!(*order, Order::Wait) {
+            *order = Order::Go;
+            self.order.1.notify_one();
+        }
     }
 }

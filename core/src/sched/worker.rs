@@ -2,59 +2,47 @@
 //! Imports: seat, shared, task, thread.
 
 use super::shared::{OsThread, Shared, Sitter, lock};
-use super::task::{After, Task};
+use super::sleep::Looked;
+use super::task::{After, Lane, Task};
 use super::thread::{Installed, ThreadCtx};
-use std::cell::Cell;
+use crate::base::sync::atomic::Ordering::Relaxed;
+use crate::base::sync::{Arc, park_timeout, thread};
 use std::ptr::null_mut;
-use std::sync::Arc;
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Slices between two looks at clock and injector when no tick comes.
 const LOOK_EVERY: u32 = 64;
-/// How long a thread looks for work before it sleeps. Waking a sleeping core costs some 5 us; twice that is the
-/// usual compromise (spinning as long as the sleep would cost loses at most a factor of two).
-const SPIN: Duration = Duration::from_micros(10);
+/// Tasks a seat takes from the injector at once.
+const TAKE: usize = 256;
 /// A seat shares its queue only after having been busy for so long: crossing a core costs more than short work.
 const SHARE_AFTER_NS: u64 = 50_000;
 
-/// Seats a new thread on seat `index`, whose lease has the value `epoch`.
-pub(crate) fn start(shared: &Arc<Shared>, index: usize, epoch: u64) -> std::io::Result<()> {
-    let shared = shared.clone();
-    let name = format!("krarup-{index}");
-    std::thread::Builder::new().name(name).spawn(move || thread_main(&shared, index, epoch))?;
-    Ok(())
+/// Seats a new thread on seat `index`.
+pub(crate) fn start(shared: &Arc<Shared>, index: usize) -> std::io::Result<()> {
+    let theirs = shared.clone();
+    shared.start_thread(format!("krarup-{index}"), move || serve(&theirs, index))
 }
 
-fn thread_main(shared: &Arc<Shared>, index: usize, epoch: u64) {
+/// The life of a thread, counted already, that is the next to sit on seat `index`.
+pub(crate) fn serve(shared: &Arc<Shared>, index: usize) {
     let os = shared.register_thread();
     shared.with_host(|h| h.thread_start());
     let lost = {
         let cell = &shared.seats[index];
-        *lock(&cell.sitter) = Some(Sitter { thread: std::thread::current(), os: os.clone() });
-        let ctx = ThreadCtx {
-            shared: Arc::as_ptr(shared),
-            cell,
-            epoch,
-            locked: Cell::new(false),
-            current: Cell::new(null_mut()),
-            inside: Cell::new(false),
-            guest: Cell::new(std::ptr::null()),
-            id: os.id,
-            os: Arc::as_ptr(&os),
-        };
+        *lock(&cell.sitter) = Some(Sitter { thread: thread::current(), os: os.clone() });
+        let ctx = ThreadCtx::seated(shared, cell, &os);
         let _installed = Installed::new(&ctx);
-        let lost =
-            ctx.enter_core() && Worker { shared, ctx: &ctx, os: &os, index, turns: 0, tick: 0, busy_since: 0 }.run();
+        let lost = ctx.enter_core() && Worker::new(shared, &ctx, &os, index).run();
         if lost {
             serve_parked_fibers(shared, &ctx, &os);
         }
-        shared.with_host(|h| h.thread_stop(os.id));
         lost
     };
     if lost {
         shared.slow.join(shared, &os);
     }
+    // After the last slice: what the thread has cached is given back.
+    shared.with_host(|h| h.thread_stop(os.id));
     shared.unregister_thread(&os);
 }
 
@@ -71,7 +59,7 @@ fn serve_parked_fibers(shared: &Arc<Shared>, ctx: &ThreadCtx, os: &OsThread) {
                 }
                 ctx.current.set(null_mut());
             }
-            None => std::thread::park_timeout(Duration::from_millis(100)),
+            None => park_timeout(Duration::from_millis(100)),
         }
     }
 }
@@ -86,7 +74,11 @@ pub(crate) struct Worker<'a> {
     pub busy_since: u64,
 }
 
-impl Worker<'_> {
+impl<'a> Worker<'a> {
+    fn new(shared: &'a Shared, ctx: &'a ThreadCtx, os: &'a OsThread, index: usize) -> Self {
+        Self { shared, ctx, os, index, turns: 0, tick: 0, busy_since: 0 }
+    }
+
     /// Runs until the scheduler stops (false) or the seat is taken away (true).
     fn run(&mut self) -> bool {
         self.look();
@@ -120,12 +112,12 @@ impl Worker<'_> {
         // SAFETY: the worker loop is always inside the core; the reference ends here.
         let seat = unsafe { self.ctx.seat() };
         if self.os.has_pinned() {
-            return self.os.pop_pinned();
+            self.os.take_pinned(seat);
         }
         if let Some(t) = seat.pop() {
             return Some(t);
         }
-        self.shared.take_injected(seat, 256);
+        self.shared.take_injected(seat, TAKE);
         seat.pop()
     }
 
@@ -137,20 +129,27 @@ impl Worker<'_> {
         let cell = unsafe { &*self.ctx.cell };
         self.ctx.current.set(task);
         cell.current.store(task, Relaxed);
-        cell.slice.store(cell.slice.load(Relaxed).wrapping_add(1), Relaxed);
+        // Odd from here on: a slice runs.
+        let slice = cell.slice.load(Relaxed).wrapping_add(1);
+        cell.slice.store(slice, Relaxed);
         // SAFETY: the queue held the scheduling right; it is ours for the slice.
         let after = unsafe { ((*task).vtable.run)(task) };
         if after == After::LostSeat {
             return true;
         }
+        cell.slice.store(slice.wrapping_add(1), Relaxed);
         self.ctx.current.set(null_mut());
         // SAFETY: inside the core; no other reference is live.
         let seat = unsafe { self.ctx.seat() };
         seat.flush();
         if after == After::Again {
-            // SAFETY: `Again` leaves the right with us.
+            // SAFETY: `Again` leaves the right with us, so the task lives.
             unsafe {
-                if (*task).lane() == super::task::Lane::Slow { self.shared.wake(task) } else { seat.push_back(task) }
+                if (*task).lane() == Lane::Slow {
+                    self.shared.wake(task);
+                } else {
+                    seat.push_back(task);
+                }
             }
         }
         false
@@ -169,7 +168,10 @@ impl Worker<'_> {
         });
         // SAFETY: inside the core.
         let seat = unsafe { self.ctx.seat() };
-        self.shared.take_injected(seat, 256);
+        // A hungry seat has been woken for what lies there, and comes for it at once; here it would wait its turn.
+        if seat.len() == 0 || !self.shared.hungry() {
+            self.shared.take_injected(seat, TAKE);
+        }
         if self.busy_since == 0 {
             self.busy_since = now;
         }
@@ -182,73 +184,53 @@ impl Worker<'_> {
         }
     }
 
+    /// What the thread can see without its seat.
+    fn has_work(&self) -> bool {
+        self.shared.has_injected() || self.os.has_pinned() || self.shared.stop.load(Relaxed)
+    }
+
     /// Nothing to do: look around for a while, then sleep until something comes or a timer is due.
     fn idle(&mut self) {
         self.busy_since = 0;
-        if self.shared.seats.len() > 1 {
-            self.shared.spinning.fetch_add(1, SeqCst);
-            let start = Instant::now();
-            let found = loop {
-                if self.shared.has_injected() || self.os.has_pinned() || self.shared.stop.load(Relaxed) {
-                    break true;
-                }
-                if start.elapsed() >= SPIN {
-                    break false;
-                }
-                std::hint::spin_loop();
-            };
-            self.shared.spinning.fetch_sub(1, SeqCst);
-            if found {
-                return self.look();
-            }
+        let sleep = &self.shared.sleep;
+        if self.shared.seats.len() > 1 && sleep.spin(|| self.has_work()) == Looked::Found {
+            return self.look();
         }
         self.look();
+        let wake_watchdog = || self.shared.wake_watchdog();
         // SAFETY: inside the core; the reference ends here.
-        if unsafe { self.ctx.seat().len() } > 0 || !self.shared.prepare_sleep(self.index, self.os) {
+        if unsafe { self.ctx.seat().len() } > 0 || !sleep.prepare(self.index, || self.has_work(), wake_watchdog) {
             return;
         }
         let now = self.shared.clock.now_ns();
         let due = self.shared.with_host(|h| h.next_deadline(self.index)).unwrap_or(u64::MAX);
         // A timer set from outside lowers the deadline and then wakes this seat; its bit is already set.
-        if due > now {
-            if due == u64::MAX {
-                std::thread::park();
-            } else {
-                std::thread::park_timeout(Duration::from_nanos(due - now));
-            }
+        if due == u64::MAX {
+            thread::park();
+        } else if due > now {
+            park_timeout(Duration::from_nanos(due - now));
         }
-        self.shared.finish_sleep(self.index);
+        sleep.awake(self.index, wake_watchdog);
         self.look();
     }
 }
 
 /// Drives a seeded scheduler on the calling thread until nothing is runnable or `limit` slices have run.
-/// Returns how many ran.
+/// Returns how many ran. One thread at a time; the same thread always, once it has parked fibers.
 pub(crate) fn drive(shared: &Arc<Shared>, limit: u64) -> u64 {
-    let os = shared.register_thread();
-    let cell = &shared.seats[0];
-    let epoch = cell.lease.epoch();
-    let ctx = ThreadCtx {
-        shared: Arc::as_ptr(shared),
-        cell,
-        epoch,
-        locked: Cell::new(false),
-        current: Cell::new(null_mut()),
-        inside: Cell::new(false),
-        guest: Cell::new(std::ptr::null()),
-        id: os.id,
-        os: Arc::as_ptr(&os),
-    };
+    let os = shared.driver_thread();
+    let ctx = ThreadCtx::seated(shared, &shared.seats[0], &os);
     let mut ran = 0;
     {
         let _installed = Installed::new(&ctx);
         if ctx.enter_core() {
-            let mut w = Worker { shared, ctx: &ctx, os: &os, index: 0, turns: 0, tick: 0, busy_since: 0 };
+            let mut w = Worker::new(shared, &ctx, &os, 0);
             while ran < limit {
                 w.look();
                 // SAFETY: inside the core; the reference ends before the slice.
                 let task = unsafe {
                     let seat = ctx.seat();
+                    os.take_pinned(seat);
                     seat.spill_lifo();
                     let n = seat.queue.eligible();
                     match &shared.seeded {
@@ -256,13 +238,12 @@ pub(crate) fn drive(shared: &Arc<Shared>, limit: u64) -> u64 {
                         _ => seat.queue.pop(),
                     }
                 };
-                let Some(task) = task.or_else(|| os.pop_pinned()).or_else(|| shared.slow.take()) else { break };
+                let Some(task) = task.or_else(|| shared.slow.take()) else { break };
                 ran += 1;
                 w.turn(task);
             }
             ctx.exit_core();
         }
     }
-    shared.unregister_thread(&os);
     ran
 }

@@ -218,9 +218,14 @@ impl<T> Wheel<T> {
         None
     }
 
+    /// The time, in ns, at which an entry with this deadline fires: the end of its tick.
+    pub fn due(&self, deadline_ns: u64) -> u64 {
+        tick_up(deadline_ns).max(self.elapsed).saturating_mul(1 << TICK_BITS)
+    }
+
     /// A time, in ns, at which `advance` will have something to do; it may turn out to be moving entries down only.
     pub fn next_deadline(&self) -> Option<u64> {
-        self.next_slot().map(|(_, _, begins)| begins << TICK_BITS)
+        self.next_slot().map(|(_, _, begins)| begins.saturating_mul(1 << TICK_BITS))
     }
 
     /// Fires every entry whose deadline has come, earliest tick first, in order of insertion within a tick.
