@@ -293,7 +293,7 @@ impl Node {
             orphans: s.counters.orphans.get(),
             orphans_ever: s.counters.orphans_ever.load(Relaxed),
             long_schedules: s.counters.long_schedules.load(Relaxed),
-            threads: s.shared.live_threads.load(Relaxed),
+            threads: s.shared.live_threads(),
             blocking_threads: s.blocking.threads(),
         }
     }

@@ -16,10 +16,10 @@ use crate::sched::shared::{Host, Shared};
 use crate::sched::task::Task;
 use crate::sched::{blocking, thread};
 use crate::term::{Atom, NodeId, Pid, Ref, Term, atoms};
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Settings of a node, as its builder leaves them.
 #[derive(Clone, Debug)]
@@ -189,15 +189,7 @@ impl System {
     /// Stops the node: no slice starts any more. Waits up to `patience` for its threads.
     /// Returns how many threads are still inside somebody's code.
     pub fn stop(&self, patience: Duration) -> usize {
-        let until = Instant::now() + patience;
-        loop {
-            self.shared.request_stop();
-            let left = self.shared.live_threads.load(Acquire);
-            if left == 0 || Instant::now() >= until {
-                return left;
-            }
-            std::thread::sleep(Duration::from_micros(200));
-        }
+        self.shared.stop(patience)
     }
 }
 

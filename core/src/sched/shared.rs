@@ -14,8 +14,9 @@ use crate::base::clock::Clock;
 use crate::base::sync::atomic::Ordering::{Relaxed, SeqCst};
 use crate::base::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use crate::base::sync::thread::Thread;
-use crate::base::sync::{Arc, Mutex, RwLock, even_if_poisoned};
+use crate::base::sync::{Arc, Condvar, Mutex, RwLock, even_if_poisoned, wait_timeout};
 use std::cell::UnsafeCell;
+use std::time::{Duration, Instant};
 
 pub(crate) use crate::base::sync::lock;
 
@@ -114,8 +115,9 @@ pub(crate) struct Shared {
     pub threads: RwLock<Vec<Option<Arc<OsThread>>>>,
     pub slow: SlowLane,
     pub stop: AtomicBool,
-    /// OS threads of ours that are alive.
-    pub live_threads: AtomicUsize,
+    /// OS threads of ours that are alive. A leaf lock.
+    live_threads: Mutex<usize>,
+    thread_gone: Condvar,
     pub clock: Clock,
     pub host: std::sync::OnceLock<std::sync::Weak<dyn Host>>,
     pub overstay_ms: u64,
@@ -141,7 +143,8 @@ impl Shared {
             threads: RwLock::new(Vec::new()),
             slow: SlowLane::new(),
             stop: AtomicBool::new(false),
-            live_threads: AtomicUsize::new(0),
+            live_threads: Mutex::new(0),
+            thread_gone: Condvar::new(),
             clock,
             host: std::sync::OnceLock::new(),
             overstay_ms,
@@ -191,9 +194,7 @@ impl Shared {
         started
     }
 
-    /// Tells every thread to stop as soon as it is out of its slice. To be repeated until `live_threads` is 0: a thread
-    /// that is just being started is counted but not told.
-    pub fn request_stop(&self) {
+    fn request_stop(&self) {
         self.stop.store(true, SeqCst);
         for os in even_if_poisoned(self.threads.read()).iter().flatten() {
             os.handle.unpark();
@@ -301,12 +302,34 @@ impl Shared {
 
     /// One thread more will use the scheduler.
     pub fn thread_starts(&self) {
-        self.live_threads.fetch_add(1, SeqCst);
+        *lock(&self.live_threads) += 1;
+    }
+
+    /// How many threads use the scheduler.
+    pub fn live_threads(&self) -> usize {
+        *lock(&self.live_threads)
+    }
+
+    /// Tells every thread to stop as soon as it is out of its slice and waits for them, at most `patience`. Returns how
+    /// many are left.
+    pub fn stop(&self, patience: Duration) -> usize {
+        let until = Instant::now() + patience;
+        loop {
+            // Again and again: a thread that is just being started is counted but not told.
+            self.request_stop();
+            let live = lock(&self.live_threads);
+            let left = until.saturating_duration_since(Instant::now());
+            if *live == 0 || left.is_zero() {
+                return *live;
+            }
+            drop(wait_timeout(&self.thread_gone, live, &self.live_threads, left.min(Duration::from_millis(1))));
+        }
     }
 
     /// The calling thread, which was counted, uses the scheduler no more.
     pub fn thread_ended(&self) {
-        self.live_threads.fetch_sub(1, SeqCst);
+        *lock(&self.live_threads) -= 1;
+        self.thread_gone.notify_all();
     }
 
     /// Registers the calling thread, which `start_thread` has counted, in the thread table.

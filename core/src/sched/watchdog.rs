@@ -21,7 +21,7 @@ use super::slow::SLOW_NICE;
 use super::worker;
 use crate::base::affinity;
 use crate::base::sync::atomic::Ordering::{Relaxed, SeqCst};
-use crate::base::sync::{Arc, Condvar, Mutex, even_if_poisoned, hint, thread};
+use crate::base::sync::{Arc, Condvar, Mutex, even_if_poisoned, hint, park_timeout, thread};
 use std::time::Duration;
 
 const TICK: Duration = Duration::from_millis(1);
@@ -53,7 +53,8 @@ struct Watchdog<'a> {
 impl Watchdog<'_> {
     fn run(&mut self) {
         while !self.shared.stop.load(Relaxed) {
-            thread::sleep(TICK);
+            // Parked, not asleep: the stop wakes it.
+            park_timeout(TICK);
             self.shared.tick.fetch_add(1, Relaxed);
             for index in 0..self.shared.seats.len() {
                 self.inspect(index);
