@@ -5,6 +5,7 @@
 
 pub mod base;
 pub mod bits;
+pub mod dist;
 pub mod etf;
 pub mod pattern;
 pub mod sched;
