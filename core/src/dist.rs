@@ -13,5 +13,6 @@
 
 pub mod epmd;
 pub mod flags;
+pub mod handshake;
 pub mod name;
 pub mod ticker;
