@@ -1,5 +1,5 @@
 //! Pids, ports and references: names of things that live on a node.
-//! Imports: node, order.
+//! Imports: node.
 //!
 //! All three are plain values. The node part is an index into the node table, so equality covers name and creation.
 
@@ -29,12 +29,28 @@ pub struct Port {
 }
 
 /// A reference: one to five words, unique on its node. Source: OTP `reference()`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+///
+/// Equality ignores leading zero words (the last ones), as in OTP, though the wire keeps their number.
+#[derive(Clone, Copy)]
 pub struct Ref {
     node: NodeId,
     len: u32,
-    /// Words beyond `len` are zero, so that derived equality and hashing hold.
+    /// Words beyond `len` are zero.
     words: [u32; 5],
+}
+
+impl PartialEq for Ref {
+    fn eq(&self, other: &Self) -> bool {
+        (self.node, self.words) == (other.node, other.words)
+    }
+}
+
+impl Eq for Ref {}
+
+impl std::hash::Hash for Ref {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (self.node, self.words).hash(state);
+    }
 }
 
 impl Ref {
@@ -51,6 +67,10 @@ impl Ref {
         let mut all = [0; 5];
         all[..words.len()].copy_from_slice(words);
         Some(Self { node, len: words.len() as u32, words: all })
+    }
+
+    pub(super) const fn short(node: NodeId, len: u8, w: [u32; 3]) -> Self {
+        Self { node, len: len as u32, words: [w[0], w[1], w[2], 0, 0] }
     }
 
     /// Where it was made.
@@ -78,18 +98,15 @@ impl Pid {
 }
 
 impl Port {
-    /// OTP's order: number first, then node name, then creation.
+    /// OTP's order: node name, creation, number.
     pub fn order(&self, other: &Self) -> Ordering {
-        self.id.cmp(&other.id).then_with(|| self.node.order(other.node))
+        self.node.order(other.node).then(self.id.cmp(&other.id))
     }
 }
 
 impl Ref {
     /// OTP's order: node first, then the words from the most significant one, a missing word counting as zero.
     pub fn order(&self, other: &Self) -> Ordering {
-        self.node
-            .order(other.node)
-            .then_with(|| self.words.iter().rev().cmp(other.words.iter().rev()))
-            .then_with(|| self.len.cmp(&other.len))
+        self.node.order(other.node).then_with(|| self.words.iter().rev().cmp(other.words.iter().rev()))
     }
 }

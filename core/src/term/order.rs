@@ -1,12 +1,12 @@
 //! Equality and order: `=:=`, `==`, the total order of terms, and the key order of maps.
-//! Imports: repr, view.
+//! Imports: raw, view, ids.
 //!
-//! No recursion: what is still to be compared lies on an explicit stack, so depth costs heap, not stack.
+//! No recursion: rows of terms that wait until something nested is compared lie on an explicit stack, so depth costs
+//! heap, not stack. Flat compounds need no stack at all.
 
-use super::repr::Term;
-use super::view::{BigView, FunView, ListView, LocalFun, View, order_bits};
-use num_bigint::BigInt;
-use num_traits::ToPrimitive;
+use super::atom::Atom;
+use super::raw::Term;
+use super::view::{BigView, FunView, LocalFunView, View};
 use std::cmp::Ordering::{self, Equal, Greater, Less};
 
 /// How numbers of different types compare.
@@ -18,85 +18,119 @@ enum Numbers {
     Exact,
 }
 
-/// What is still to be compared once the present pair is equal.
-enum Todo<'a> {
-    Slices(&'a [Term], &'a [Term], Numbers),
-    Lists((&'a [Term], &'a Term), (&'a [Term], &'a Term), Numbers),
+/// Elements side by side, and what follows them.
+type Piece<'a> = (&'a [Term], &'a Term);
+
+/// Two rows of terms to be compared pair by pair.
+enum Rows<'a> {
+    /// Of one length: elements of tuples, keys, values.
+    Even(&'a [Term], &'a [Term], Numbers),
+    List(Piece<'a>, Piece<'a>, Numbers),
 }
 
-fn compare(a: &Term, b: &Term, numbers: Numbers) -> Ordering {
-    let mut stack: Vec<Todo<'_>> = Vec::new();
-    let mut pair = (a, b, numbers);
-    loop {
-        let order = one(pair.0, pair.1, pair.2, &mut stack);
-        if order != Equal {
-            return order;
-        }
-        // The next pair, or the end.
-        pair = loop {
-            match stack.pop() {
-                None => return Equal,
-                Some(Todo::Slices(x, y, n)) => {
-                    if let ([p, xs @ ..], [q, ys @ ..]) = (x, y) {
-                        if !xs.is_empty() {
-                            stack.push(Todo::Slices(xs, ys, n));
-                        }
-                        break (p, q, n);
-                    }
-                }
-                Some(Todo::Lists(x, y, n)) => {
-                    if let ([p, xs @ ..], [q, ys @ ..]) = (x.0, y.0) {
-                        stack.push(Todo::Lists((xs, x.1), (ys, y.1), n));
-                        break (p, q, n);
-                    }
-                    // One side's piece is used up: go on in its tail.
-                    match (x.0.is_empty(), y.0.is_empty()) {
-                        (true, true) => break (x.1, y.1, n),
-                        (true, false) => match x.1.view() {
-                            View::List(more) => stack.push(Todo::Lists(more.chunk(), y, n)),
-                            other => return other.rank().cmp(&LIST_RANK),
-                        },
-                        (false, _) => match y.1.view() {
-                            View::List(more) => stack.push(Todo::Lists(x, more.chunk(), n)),
-                            other => return LIST_RANK.cmp(&other.rank()),
-                        },
-                    }
-                }
-            }
-        };
-    }
+/// What comparing one pair came to.
+enum Step<'a> {
+    Order(Ordering),
+    /// Decided by these.
+    Rows(Rows<'a>),
+    /// Decided by these, the first ones first.
+    Both(Rows<'a>, Rows<'a>),
 }
 
 const LIST_RANK: u8 = 9;
 
-/// Compares one level; equal compounds leave their parts on the stack.
-fn one<'a>(a: &'a Term, b: &'a Term, numbers: Numbers, stack: &mut Vec<Todo<'a>>) -> Ordering {
+fn compare(a: &Term, b: &Term, numbers: Numbers) -> Ordering {
+    let mut stack = Vec::new();
+    let mut step = pair(a, b, numbers);
+    let mut rows = Rows::Even(&[], &[], numbers);
+    loop {
+        match step {
+            Step::Order(Equal) => match stack.pop() {
+                Some(waiting) => rows = waiting,
+                None => return Equal,
+            },
+            Step::Order(order) => return order,
+            Step::Rows(inner) => push(&mut stack, std::mem::replace(&mut rows, inner)),
+            Step::Both(first, second) => {
+                push(&mut stack, std::mem::replace(&mut rows, first));
+                stack.push(second);
+            }
+        }
+        step = rows.scan();
+    }
+}
+
+fn push<'a>(stack: &mut Vec<Rows<'a>>, rows: Rows<'a>) {
+    if !matches!(rows, Rows::Even([], ..)) {
+        stack.push(rows);
+    }
+}
+
+impl<'a> Rows<'a> {
+    /// Compares pairs until one differs or is nested, or there are no more.
+    fn scan(&mut self) -> Step<'a> {
+        loop {
+            let (a, b, numbers) = match self {
+                Self::Even([a, more_a @ ..], [b, more_b @ ..], numbers) => {
+                    let found = (a, b, *numbers);
+                    *self = Self::Even(more_a, more_b, *numbers);
+                    found
+                }
+                Self::Even(..) => return Step::Order(Equal),
+                Self::List(([a, more_a @ ..], tail_a), ([b, more_b @ ..], tail_b), numbers) => {
+                    let found = (a, b, *numbers);
+                    *self = Self::List((more_a, tail_a), (more_b, tail_b), *numbers);
+                    found
+                }
+                Self::List(a, b, numbers) => {
+                    // A piece is used up: go on in what follows it.
+                    let numbers = *numbers;
+                    match (follow(a), follow(b)) {
+                        (Ok(a), Ok(b)) => {
+                            *self = Self::List(a, b, numbers);
+                            continue;
+                        }
+                        (Err(a), Err(b)) => {
+                            *self = Self::Even(&[], &[], numbers);
+                            (a, b, numbers)
+                        }
+                        (Ok(_), Err(b)) => return Step::Order(LIST_RANK.cmp(&b.view().rank())),
+                        (Err(a), Ok(_)) => return Step::Order(a.view().rank().cmp(&LIST_RANK)),
+                    }
+                }
+            };
+            match pair(a, b, numbers) {
+                Step::Order(Equal) => {}
+                step => return step,
+            }
+        }
+    }
+}
+
+/// A piece with elements: this one, or else the one that follows; or what ends the list.
+fn follow<'a>(piece: &Piece<'a>) -> Result<Piece<'a>, &'a Term> {
+    match (piece.0, piece.1.view()) {
+        ([], View::List(more)) => Ok(more.chunk()),
+        ([], _) => Err(piece.1),
+        _ => Ok(*piece),
+    }
+}
+
+/// Compares one level.
+#[inline]
+fn pair<'a>(a: &'a Term, b: &'a Term, numbers: Numbers) -> Step<'a> {
+    if a.identical(b) { Step::Order(Equal) } else { differing(a, b, numbers) }
+}
+
+fn differing<'a>(a: &'a Term, b: &'a Term, numbers: Numbers) -> Step<'a> {
     let (x, y) = (a.view(), b.view());
-    match (x, y) {
+    Step::Order(match (x, y) {
         (View::Int(m), View::Int(n)) => m.cmp(&n),
-        (View::Atom(m), View::Atom(n)) => {
-            if m == n {
-                Equal
-            } else {
-                m.as_str().cmp(n.as_str())
-            }
-        }
-        (View::Float(m), View::Float(n)) => float_order(m, n),
-        (View::Big(m), View::Big(n)) => m.order(&n),
-        (View::Int(_), View::Big(n)) => {
-            if n.is_negative() {
-                Greater
-            } else {
-                Less
-            }
-        }
-        (View::Big(m), View::Int(_)) => {
-            if m.is_negative() {
-                Less
-            } else {
-                Greater
-            }
-        }
+        (View::Atom(m), View::Atom(n)) => atoms(m, n),
+        (View::Float(m), View::Float(n)) => floats(m, n),
+        (View::Big(m), View::Big(n)) => bigs(m, n),
+        (View::Int(_), View::Big(n)) => sign(n).reverse(),
+        (View::Big(m), View::Int(_)) => sign(m),
         (View::Int(_) | View::Big(_), View::Float(_)) if numbers == Numbers::Exact => Less,
         (View::Float(_), View::Int(_) | View::Big(_)) if numbers == Numbers::Exact => Greater,
         (View::Int(m), View::Float(n)) => int_float(m, n),
@@ -110,105 +144,129 @@ fn one<'a>(a: &'a Term, b: &'a Term, numbers: Numbers, stack: &mut Vec<Todo<'a>>
         (View::Resource(m), View::Ref(n)) => m.reference().order(&n).then(Greater),
         (View::Resource(m), View::Resource(n)) => m.reference().order(&n.reference()),
         (View::Nil, View::Nil) => Equal,
-        (View::Tuple(m), View::Tuple(n)) => m.len().cmp(&n.len()).then_with(|| {
-            stack.push(Todo::Slices(m, n, numbers));
-            Equal
-        }),
-        (View::List(m), View::List(n)) => {
-            stack.push(lists(m, n, numbers));
-            Equal
-        }
-        (View::Map(m), View::Map(n)) => m.len().cmp(&n.len()).then_with(|| {
-            stack.push(Todo::Slices(m.values(), n.values(), numbers));
-            stack.push(Todo::Slices(m.keys(), n.keys(), Numbers::Exact));
-            Equal
-        }),
-        (View::Binary(_) | View::Bits(_), View::Binary(_) | View::Bits(_)) => match (bits(&x), bits(&y)) {
-            (Some(m), Some(n)) => order_bits(m, n),
-            _ => Equal,
+        (View::Tuple(m), View::Tuple(n)) => match m.len().cmp(&n.len()) {
+            Equal => return Step::Rows(Rows::Even(m, n, numbers)),
+            order => order,
         },
-        (View::Fun(m), View::Fun(n)) => funs(m, n, numbers, stack),
+        (View::List(m), View::List(n)) => return Step::Rows(Rows::List(m.chunk(), n.chunk(), numbers)),
+        (View::Map(m), View::Map(n)) => match m.len().cmp(&n.len()) {
+            Equal => {
+                let keys = Rows::Even(m.keys(), n.keys(), Numbers::Exact);
+                return Step::Both(keys, Rows::Even(m.values(), n.values(), numbers));
+            }
+            order => order,
+        },
+        (View::Binary(m), View::Binary(n)) => m.cmp(n),
+        (View::Binary(_) | View::Bits(_), View::Binary(_) | View::Bits(_)) => bits(bits_of(&x), bits_of(&y)),
+        (View::Fun(m), View::Fun(n)) => match funs(m, n) {
+            Ok(order) => order,
+            Err((m, n)) => return Step::Rows(Rows::Even(m, n, numbers)),
+        },
         _ => x.rank().cmp(&y.rank()),
-    }
+    })
 }
 
-fn lists<'a>(a: ListView<'a>, b: ListView<'a>, numbers: Numbers) -> Todo<'a> {
-    Todo::Lists(a.chunk(), b.chunk(), numbers)
+fn atoms(a: Atom, b: Atom) -> Ordering {
+    if a == b { Equal } else { a.as_str().cmp(b.as_str()) }
 }
 
-fn bits<'a>(v: &View<'a>) -> Option<(&'a [u8], usize)> {
+fn bits_of<'a>(v: &View<'a>) -> (&'a [u8], usize) {
     match v {
-        View::Binary(b) => Some((b, b.len() * 8)),
-        View::Bits(b) => Some((b.bytes(), b.bit_len())),
-        _ => None,
+        View::Binary(b) => (b, b.len() * 8),
+        View::Bits(b) => (b.bytes(), b.bit_len()),
+        _ => (&[], 0),
     }
 }
 
-fn funs<'a>(a: FunView<'a>, b: FunView<'a>, numbers: Numbers, stack: &mut Vec<Todo<'a>>) -> Ordering {
+/// The common bits first, then the length. Unused bits of the last byte are zero on both sides.
+fn bits(a: (&[u8], usize), b: (&[u8], usize)) -> Ordering {
+    let common = a.1.min(b.1);
+    let (whole, rest) = (common / 8, common % 8);
+    let mut order = a.0[..whole].cmp(&b.0[..whole]);
+    if order == Equal && rest != 0 {
+        let mask = 0xffu8 << (8 - rest);
+        order = (a.0[whole] & mask).cmp(&(b.0[whole] & mask));
+    }
+    order.then(a.1.cmp(&b.1))
+}
+
+/// The order of two funs, or the free variables that decide it.
+fn funs<'a>(a: FunView<'a>, b: FunView<'a>) -> Result<Ordering, (&'a [Term], &'a [Term])> {
     match (a, b) {
         (
             FunView::External { module: m1, function: f1, arity: a1 },
             FunView::External { module: m2, function: f2, arity: a2 },
-        ) => m1.as_str().cmp(m2.as_str()).then_with(|| f1.as_str().cmp(f2.as_str())).then(a1.cmp(&a2)),
-        (FunView::Local(_), FunView::External { .. }) => Less,
-        (FunView::External { .. }, FunView::Local(_)) => Greater,
-        (FunView::Local(m), FunView::Local(n)) => local_funs(m, n, numbers, stack),
+        ) => Ok(atoms(m1, m2).then_with(|| atoms(f1, f2)).then(a1.cmp(&a2))),
+        (FunView::Local(_), FunView::External { .. }) => Ok(Less),
+        (FunView::External { .. }, FunView::Local(_)) => Ok(Greater),
+        (FunView::Local(m), FunView::Local(n)) => match local_funs(&m, &n) {
+            Equal => Err((m.free, n.free)),
+            order => Ok(order),
+        },
     }
 }
 
-fn local_funs<'a>(m: &'a LocalFun, n: &'a LocalFun, numbers: Numbers, stack: &mut Vec<Todo<'a>>) -> Ordering {
-    m.module
-        .as_str()
-        .cmp(n.module.as_str())
-        .then_with(|| m.old_index.compare(&n.old_index))
-        .then_with(|| m.old_uniq.compare(&n.old_uniq))
+/// Old index and old uniq are integers, so this does not nest.
+fn local_funs(m: &LocalFunView<'_>, n: &LocalFunView<'_>) -> Ordering {
+    atoms(m.module, n.module)
+        .then_with(|| m.old_index.compare(n.old_index))
+        .then_with(|| m.old_uniq.compare(n.old_uniq))
         .then_with(|| m.free.len().cmp(&n.free.len()))
-        .then_with(|| {
-            stack.push(Todo::Slices(&m.free, &n.free, numbers));
-            Equal
-        })
 }
 
-fn float_order(a: f64, b: f64) -> Ordering {
+fn floats(a: f64, b: f64) -> Ordering {
     // Both are finite, so they are always ordered; 0.0 equals -0.0, as in OTP up to 26.
     a.partial_cmp(&b).unwrap_or(Equal)
 }
 
+fn sign(n: BigView<'_>) -> Ordering {
+    if n.is_negative() { Less } else { Greater }
+}
+
+fn bigs(a: BigView<'_>, b: BigView<'_>) -> Ordering {
+    sign(a).cmp(&sign(b)).then_with(|| {
+        let (x, y) = (a.digits(), b.digits());
+        let order = x.len().cmp(&y.len()).then_with(|| x.iter().rev().cmp(y.iter().rev()));
+        if a.is_negative() { order.reverse() } else { order }
+    })
+}
+
+/// 2^63, exact as a float.
+const TWO_63: f64 = 9_223_372_036_854_775_808.0;
+
 /// Compares exactly, without rounding either side.
 fn int_float(n: i64, f: f64) -> Ordering {
-    // 2^63 is exact in both.
-    if f >= 9_223_372_036_854_775_808.0 {
+    if f >= TWO_63 {
         Less
-    } else if f < -9_223_372_036_854_775_808.0 {
+    } else if f < -TWO_63 {
         Greater
     } else {
         let whole = f.trunc();
-        n.cmp(&(whole as i64)).then_with(|| float_order(0.0, f - whole))
+        n.cmp(&(whole as i64)).then_with(|| floats(0.0, f - whole))
     }
 }
 
+/// Compares exactly; a big integer is at least 2^63 in size.
 fn big_float(n: BigView<'_>, f: f64) -> Ordering {
-    let n: BigInt = n.to_bigint();
-    match BigInt::from_f64_trunc(f) {
-        Some(whole) => n.cmp(&whole).then_with(|| float_order(0.0, f - f.trunc())),
-        None => n.to_f64().map_or(Equal, |x| float_order(x, f)),
+    let size = f.abs();
+    if size < TWO_63 || n.is_negative() != (f < 0.0) {
+        return sign(n);
     }
-}
-
-trait FromF64Trunc: Sized {
-    fn from_f64_trunc(f: f64) -> Option<Self>;
-}
-
-impl FromF64Trunc for BigInt {
-    fn from_f64_trunc(f: f64) -> Option<Self> {
-        <Self as num_traits::FromPrimitive>::from_f64(f.trunc())
-    }
-}
-
-impl BigView<'_> {
-    fn order(&self, other: &Self) -> Ordering {
-        self.to_bigint().cmp(&other.to_bigint())
-    }
+    // A float of this size is a whole number: a significand of 53 bits, the topmost set, shifted left.
+    let shift = (size.to_bits() >> 52) as usize - 1075;
+    let significand = size.to_bits() & ((1 << 52) - 1) | 1 << 52;
+    let digits = n.digits();
+    let unused = digits.last().map_or(0, |d| d.leading_zeros() as usize);
+    let order = (digits.len() * 64 - unused).cmp(&(53 + shift)).then_with(|| {
+        // Same length: the upper 64 bits decide, then any bit below them.
+        let (last, before) = (digits.len() - 1, digits.len().checked_sub(2).map_or(0, |i| digits[i]));
+        let top = if unused == 0 { digits[last] } else { digits[last] << unused | before >> (64 - unused) };
+        top.cmp(&(significand << 11)).then_with(|| {
+            let below = last > 0 && (before << unused != 0 || digits[..last - 1].iter().any(|&d| d != 0));
+            if below { Greater } else { Equal }
+        })
+    });
+    if n.is_negative() { order.reverse() } else { order }
 }
 
 impl Term {
@@ -222,7 +280,9 @@ impl Term {
         self.compare(other) == Equal
     }
 
-    /// The total order of terms, by which `1` and `1.0` are equal. Source: OTP `<`, C2.1.
+    /// The total order of terms, by which `1` and `1.0` are equal. Source: OTP 25 `<`, C2.1.
+    ///
+    /// number < atom < reference < fun < port < pid < tuple < map < `[]` < list < bitstring
     pub fn compare(&self, other: &Self) -> Ordering {
         compare(self, other, Numbers::ByValue)
     }

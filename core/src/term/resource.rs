@@ -27,10 +27,10 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 impl Resource {
     /// Wraps a value; `node` is the node whose reference names it.
     pub fn new(type_name: Atom, value: Arc<dyn Any + Send + Sync>, node: NodeId) -> Self {
-        // Relaxed: only uniqueness matters. The first word has 18 bits, as in OTP; the topmost bit of the last tells
-        // these references apart from those of processes.
+        // Relaxed: only uniqueness matters. The first word has 18 bits, as in OTP; bit 30 of the last word tells these
+        // references apart from those that processes and timers make (which count below it, or set bit 31).
         let n = NEXT.fetch_add(1, Relaxed);
-        let words = [(n & 0x3_ffff) as u32, (n >> 18) as u32, (n >> 50) as u32 | 0x8000_0000];
+        let words = [(n & 0x3_ffff) as u32, (n >> 18) as u32, (n >> 50) as u32 | 1 << 30];
         Self(Arc::new(Inner { type_name, reference: Ref::new(node, words), value }))
     }
 

@@ -1,12 +1,13 @@
 //! What a term is: borrowed views for matching and walking.
-//! Imports: atom, ids, repr, resource.
+//! Imports: atom, ids, raw, block, resource.
 
 use super::atom::Atom;
+use super::block::{FUN_TERMS, FunHead, header_len, kind};
 use super::ids::{Pid, Port, Ref};
-use super::repr::Term;
+use super::raw::{Term, tag};
 use super::resource::Resource;
-use num_bigint::{BigInt, Sign};
-use std::cmp::Ordering;
+use bytes::Bytes;
+use num_bigint::{BigInt, BigUint, Sign};
 
 /// A term, taken apart one level deep.
 #[derive(Clone, Copy)]
@@ -45,26 +46,39 @@ pub enum View<'a> {
 
 /// An integer beyond 64 bits.
 #[derive(Clone, Copy)]
-pub struct BigView<'a>(&'a BigInt);
+pub struct BigView<'a> {
+    negative: bool,
+    digits: &'a [u64],
+}
 
 impl<'a> BigView<'a> {
-    pub(super) fn new(n: &'a BigInt) -> Self {
-        Self(n)
-    }
-
     /// Whether it is below zero.
     pub fn is_negative(&self) -> bool {
-        self.0.sign() == Sign::Minus
+        self.negative
     }
 
     /// It, as a number to calculate with.
     pub fn to_bigint(&self) -> BigInt {
-        self.0.clone()
+        let halves = self.digits.iter().flat_map(|&d| [d as u32, (d >> 32) as u32]).collect();
+        let sign = if self.negative { Sign::Minus } else { Sign::Plus };
+        BigInt::from_biguint(sign, BigUint::new(halves))
+    }
+
+    /// The 64-bit digits of its absolute value, least significant first; the last is not zero.
+    pub fn digits(&self) -> &'a [u64] {
+        self.digits
+    }
+
+    /// How many bytes its absolute value needs.
+    pub fn byte_len(&self) -> usize {
+        let unused = self.digits.last().map_or(0, |d| d.leading_zeros() / 8);
+        self.digits.len() * 8 - unused as usize
     }
 
     /// The bytes of its absolute value, least significant first, without leading zeros.
-    pub fn bytes_le(&self) -> impl ExactSizeIterator<Item = u8> + use<> {
-        self.0.magnitude().to_bytes_le().into_iter()
+    pub fn bytes_le(&self) -> impl ExactSizeIterator<Item = u8> + use<'a> {
+        let digits = self.digits;
+        (0..self.byte_len()).map(move |i| (digits[i / 8] >> (i % 8 * 8)) as u8)
     }
 }
 
@@ -76,10 +90,6 @@ pub struct BitsView<'a> {
 }
 
 impl<'a> BitsView<'a> {
-    pub(super) fn new(bytes: &'a [u8], bits: usize) -> Self {
-        Self { bytes, bits }
-    }
-
     /// All bytes; of the last only the high bits count, the others are zero.
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
@@ -99,38 +109,40 @@ impl<'a> BitsView<'a> {
 /// A list of at least one element, from some element on.
 #[derive(Clone, Copy)]
 pub struct ListView<'a> {
-    chunk: &'a [Term],
-    tail: &'a Term,
+    /// The elements of this piece from here on (at least one), and the tail behind them.
+    all: &'a [Term],
+    /// The list itself.
+    term: &'a Term,
 }
 
 impl<'a> ListView<'a> {
-    /// `chunk` has at least one element.
-    pub(super) fn new(chunk: &'a [Term], tail: &'a Term) -> Self {
-        Self { chunk, tail }
-    }
-
     /// The first element.
+    #[inline]
     pub fn head(&self) -> &'a Term {
-        self.chunk.first().unwrap_or(Term::nil_ref())
+        &self.all[0]
     }
 
-    /// The list without its first element, as a term of its own.
+    /// The list without its first element, as a term of its own. Costs the same whatever the length.
     pub fn rest(&self) -> Term {
-        match self.chunk {
-            [_, more @ ..] if !more.is_empty() => Term::improper_list(more.iter().cloned(), self.tail.clone()),
-            _ => self.tail.clone(),
+        match self.all {
+            [_, _, _, ..] => self.term.skip_one(),
+            _ => self.chunk().1.clone(),
         }
     }
 
     /// The elements that lie side by side from here on (at least one), and what follows them: a term that may be a
     /// list again, for a list may consist of several pieces. For loops that want slices.
+    #[inline]
     pub fn chunk(&self) -> (&'a [Term], &'a Term) {
-        (self.chunk, self.tail)
+        let last = self.all.len() - 1;
+        (&self.all[..last], &self.all[last])
     }
 
     /// The elements in order; an improper tail is not among them.
+    #[inline]
     pub fn iter(&self) -> ListIter<'a> {
-        ListIter { chunk: self.chunk.iter(), tail: self.tail }
+        let (chunk, tail) = self.chunk();
+        ListIter { chunk: chunk.iter(), tail }
     }
 
     /// What follows the last element: `[]` if the list is proper.
@@ -141,18 +153,19 @@ impl<'a> ListView<'a> {
     /// The number of elements, an improper tail not counted. Costs time if the list is in several pieces.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
-        let mut n = self.chunk.len();
-        let mut tail = self.tail;
+        let (chunk, mut tail) = self.chunk();
+        let mut n = chunk.len();
         while let View::List(next) = tail.view() {
-            n += next.chunk.len();
-            tail = next.tail;
+            let (chunk, more) = next.chunk();
+            n += chunk.len();
+            tail = more;
         }
         n
     }
 
     /// Whether the list ends in `[]`.
     pub fn is_proper(&self) -> bool {
-        matches!(self.tail().view(), View::Nil)
+        self.tail().is_nil()
     }
 }
 
@@ -176,7 +189,7 @@ impl<'a> ListIter<'a> {
     pub fn into_tail(self) -> &'a Term {
         let mut tail = self.tail;
         while let View::List(next) = tail.view() {
-            tail = next.tail;
+            tail = next.chunk().1;
         }
         tail
     }
@@ -191,8 +204,9 @@ impl<'a> Iterator for ListIter<'a> {
                 return Some(t);
             }
             let View::List(next) = self.tail.view() else { return None };
-            self.chunk = next.chunk.iter();
-            self.tail = next.tail;
+            let (chunk, tail) = next.chunk();
+            self.chunk = chunk.iter();
+            self.tail = tail;
         }
     }
 }
@@ -200,16 +214,12 @@ impl<'a> Iterator for ListIter<'a> {
 /// A map.
 #[derive(Clone, Copy)]
 pub struct MapView<'a> {
+    /// Both slices have one length; keys ascend in key order.
     keys: &'a [Term],
     values: &'a [Term],
 }
 
 impl<'a> MapView<'a> {
-    /// Both slices have one length; keys ascend in key order.
-    pub(super) fn new(keys: &'a [Term], values: &'a [Term]) -> Self {
-        Self { keys, values }
-    }
-
     /// How many keys it has.
     pub fn len(&self) -> usize {
         self.keys.len()
@@ -262,12 +272,12 @@ pub enum FunView<'a> {
         arity: u8,
     },
     /// A fun of a BEAM node; only its maker can run it.
-    Local(&'a LocalFun),
+    Local(LocalFunView<'a>),
 }
 
 /// What the wire says of a BEAM node's local fun, to be sent back unchanged. Source: `NEW_FUN_EXT`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LocalFun {
+#[derive(Clone, Copy, Debug)]
+pub struct LocalFunView<'a> {
     /// Its number of arguments.
     pub arity: u8,
     /// MD5 of the module's code.
@@ -277,13 +287,141 @@ pub struct LocalFun {
     /// The module.
     pub module: Atom,
     /// Which fun of the module, the old way.
-    pub old_index: Term,
+    pub old_index: &'a Term,
     /// A hash of the fun's code, the old way.
-    pub old_uniq: Term,
+    pub old_uniq: &'a Term,
     /// The process that made it.
     pub pid: Pid,
     /// The values it closes over.
+    pub free: &'a [Term],
+}
+
+/// The parts to make a local fun from; see [`LocalFunView`] for their meaning.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct LocalFun {
+    pub arity: u8,
+    pub uniq: [u8; 16],
+    pub index: u32,
+    pub module: Atom,
+    pub old_index: Term,
+    pub old_uniq: Term,
+    pub pid: Pid,
     pub free: Vec<Term>,
+}
+
+/// A slice of a node's content.
+///
+/// # Safety
+/// `node` is live during `'a`, and `len` values of `T` lie `start` words behind its header.
+#[inline]
+unsafe fn slice_of<'a, T>(node: *const u64, start: usize, len: usize) -> &'a [T] {
+    // SAFETY: as the caller says; nodes do not change (B1).
+    unsafe { std::slice::from_raw_parts(node.add(start).cast::<T>(), len) }
+}
+
+impl Term {
+    /// What it is, for matching.
+    #[inline]
+    pub fn view(&self) -> View<'_> {
+        match self.tag() {
+            tag::INT => View::Int(self.value() as i64),
+            tag::FLOAT => View::Float(f64::from_bits(self.value())),
+            tag::ATOM => View::Atom(Atom(self.data() as u32)),
+            tag::NIL => View::Nil,
+            tag::PID => {
+                let (node, number) = self.pid_bits();
+                View::Pid(Pid { node, number, serial: self.value() as u32 })
+            }
+            tag::PORT => View::Port(Port { node: self.pid_bits().0, id: self.value() }),
+            tag::REF1..=tag::REF3 => View::Ref(self.short_ref()),
+            tag::EXPORT => {
+                let (module, function) = (Atom(self.data() as u32), Atom(self.value() as u32));
+                View::Fun(FunView::External { module, function, arity: (self.data() >> 32) as u8 })
+            }
+            tag::EMPTY_TUPLE => View::Tuple(&[]),
+            tag::EMPTY_MAP => View::Map(MapView { keys: &[], values: &[] }),
+            tag::BIN0..=tag::BIN15 => View::Binary(self.inline_bytes()),
+            _ => self.view_node(),
+        }
+    }
+
+    #[inline]
+    fn view_node(&self) -> View<'_> {
+        let Some(node) = self.node() else { return View::Nil };
+        // SAFETY: T1: the node is live while this term is borrowed, and of the kind in the tag, which says what lies
+        // behind its header.
+        unsafe {
+            let len = header_len(*node);
+            match self.tag() & !tag::BOXED {
+                kind::TUPLE => View::Tuple(slice_of(node, 1, len)),
+                kind::LIST => {
+                    // The data of a list term says how many elements to skip: always fewer than there are.
+                    let skip = self.data() as usize;
+                    View::List(ListView { all: slice_of(node, 1 + 2 * skip, len + 1 - skip), term: self })
+                }
+                kind::MAP => {
+                    View::Map(MapView { keys: slice_of(node, 1, len), values: slice_of(node, 1 + 2 * len, len) })
+                }
+                kind::SMALL_BIN => View::Binary(slice_of(node, 1, len)),
+                kind::SMALL_BITS => View::Bits(BitsView { bytes: slice_of(node, 1, len.div_ceil(8)), bits: len }),
+                k @ (kind::BIG_POS | kind::BIG_NEG) => {
+                    View::Big(BigView { negative: k == kind::BIG_NEG, digits: slice_of(node, 1, len) })
+                }
+                kind::REF => View::Ref(*node.add(1).cast::<Ref>()),
+                kind::FUN => View::Fun(FunView::Local(local_fun(node, len))),
+                kind::OFF_BIN => View::Binary(&*node.add(2).cast::<Bytes>()),
+                kind::OFF_BITS => {
+                    let bytes = &*node.add(2).cast::<Bytes>();
+                    View::Bits(BitsView { bytes, bits: bytes.len() * 8 - 8 + len })
+                }
+                _ => View::Resource(&*node.add(2).cast::<Resource>()),
+            }
+        }
+    }
+
+    /// The bytes of a binary, shared if it is held in shared bytes already, which is so from 65 bytes on; otherwise
+    /// copied. `None` if it is not a binary.
+    pub fn bytes(&self) -> Option<Bytes> {
+        if let Some(node) = self.node()
+            && self.tag() == tag::BOXED | kind::OFF_BIN
+        {
+            // SAFETY: T1: the node is live and holds `Bytes` behind header and link.
+            return Some(unsafe { (*node.add(2).cast::<Bytes>()).clone() });
+        }
+        self.as_binary().map(Bytes::copy_from_slice)
+    }
+
+    /// The list without its first element.
+    fn skip_one(&self) -> Self {
+        match (self.node(), self.clone()) {
+            (Some(node), copy) if self.tag() == tag::BOXED | kind::LIST => {
+                std::mem::forget(copy);
+                // SAFETY: the count is the forgotten copy's. The caller saw another element in this piece.
+                unsafe { Self::boxed(kind::LIST, self.data() + 1, node) }
+            }
+            (_, copy) => copy,
+        }
+    }
+}
+
+/// # Safety
+/// `node` is a live local fun's node with `len` free variables.
+unsafe fn local_fun<'a>(node: *const u64, len: usize) -> LocalFunView<'a> {
+    const START: usize = 1 + size_of::<FunHead>() / size_of::<u64>();
+    // SAFETY: as the caller says; three terms come before the free variables.
+    let (head, terms) = unsafe { (*node.add(1).cast::<FunHead>(), slice_of::<Term>(node, START, FUN_TERMS + len)) };
+    let pid = terms[2].as_pid().unwrap_or(Pid { node: super::NodeId::LOCAL_NONE, number: 0, serial: 0 });
+    LocalFunView {
+        arity: head.arity as u8,
+        uniq: head.uniq,
+        index: head.index,
+        module: head.module,
+        old_index: &terms[0],
+        old_uniq: &terms[1],
+        pid,
+        free: &terms[FUN_TERMS..],
+    }
 }
 
 impl View<'_> {
@@ -303,160 +441,4 @@ impl View<'_> {
             Self::Binary(_) | Self::Bits(_) => 10,
         }
     }
-}
-
-impl Term {
-    /// An integer of 64 bits.
-    pub fn as_int(&self) -> Option<i64> {
-        if let View::Int(n) = self.view() { Some(n) } else { None }
-    }
-
-    /// The same as `as_int`.
-    pub fn as_i64(&self) -> Option<i64> {
-        self.as_int()
-    }
-
-    /// A float.
-    pub fn as_float(&self) -> Option<f64> {
-        if let View::Float(f) = self.view() { Some(f) } else { None }
-    }
-
-    /// An atom.
-    pub fn as_atom(&self) -> Option<Atom> {
-        if let View::Atom(a) = self.view() { Some(a) } else { None }
-    }
-
-    /// `true` or `false`.
-    pub fn as_bool(&self) -> Option<bool> {
-        match self.as_atom()? {
-            super::atoms::TRUE => Some(true),
-            super::atoms::FALSE => Some(false),
-            _ => None,
-        }
-    }
-
-    /// A pid.
-    pub fn as_pid(&self) -> Option<Pid> {
-        if let View::Pid(p) = self.view() { Some(p) } else { None }
-    }
-
-    /// A port identifier.
-    pub fn as_port(&self) -> Option<Port> {
-        if let View::Port(p) = self.view() { Some(p) } else { None }
-    }
-
-    /// A reference.
-    pub fn as_ref(&self) -> Option<Ref> {
-        if let View::Ref(r) = self.view() { Some(r) } else { None }
-    }
-
-    /// The elements of a tuple.
-    pub fn as_tuple(&self) -> Option<&[Term]> {
-        if let View::Tuple(t) = self.view() { Some(t) } else { None }
-    }
-
-    /// A list of at least one element.
-    pub fn as_list(&self) -> Option<ListView<'_>> {
-        if let View::List(l) = self.view() { Some(l) } else { None }
-    }
-
-    /// A map.
-    pub fn as_map(&self) -> Option<MapView<'_>> {
-        if let View::Map(m) = self.view() { Some(m) } else { None }
-    }
-
-    /// The bytes of a binary.
-    pub fn as_binary(&self) -> Option<&[u8]> {
-        if let View::Binary(b) = self.view() { Some(b) } else { None }
-    }
-
-    /// A native value.
-    pub fn as_resource(&self) -> Option<&Resource> {
-        if let View::Resource(r) = self.view() { Some(r) } else { None }
-    }
-
-    /// An integer of any size.
-    pub fn is_integer(&self) -> bool {
-        matches!(self.view(), View::Int(_) | View::Big(_))
-    }
-
-    /// A float.
-    pub fn is_float(&self) -> bool {
-        matches!(self.view(), View::Float(_))
-    }
-
-    /// A number.
-    pub fn is_number(&self) -> bool {
-        self.is_integer() || self.is_float()
-    }
-
-    /// An atom.
-    pub fn is_atom(&self) -> bool {
-        matches!(self.view(), View::Atom(_))
-    }
-
-    /// A pid.
-    pub fn is_pid(&self) -> bool {
-        matches!(self.view(), View::Pid(_))
-    }
-
-    /// A port identifier.
-    pub fn is_port(&self) -> bool {
-        matches!(self.view(), View::Port(_))
-    }
-
-    /// A reference, or a native value, which stands for one.
-    pub fn is_reference(&self) -> bool {
-        matches!(self.view(), View::Ref(_) | View::Resource(_))
-    }
-
-    /// A tuple.
-    pub fn is_tuple(&self) -> bool {
-        matches!(self.view(), View::Tuple(_))
-    }
-
-    /// `[]` or a list cell, as `erlang:is_list/1`: an improper list too.
-    pub fn is_list(&self) -> bool {
-        matches!(self.view(), View::List(_) | View::Nil)
-    }
-
-    /// `[]`
-    pub fn is_nil(&self) -> bool {
-        matches!(self.view(), View::Nil)
-    }
-
-    /// A map.
-    pub fn is_map(&self) -> bool {
-        matches!(self.view(), View::Map(_))
-    }
-
-    /// A bitstring of whole bytes.
-    pub fn is_binary(&self) -> bool {
-        matches!(self.view(), View::Binary(_))
-    }
-
-    /// A binary or another bitstring.
-    pub fn is_bitstring(&self) -> bool {
-        matches!(self.view(), View::Binary(_) | View::Bits(_))
-    }
-
-    /// A fun.
-    pub fn is_fun(&self) -> bool {
-        matches!(self.view(), View::Fun(_))
-    }
-}
-
-/// Longest common part first, then bit length: OTP's order of bitstrings.
-pub(super) fn order_bits(a: (&[u8], usize), b: (&[u8], usize)) -> Ordering {
-    let whole = (a.1 / 8).min(b.1 / 8);
-    a.0[..whole].cmp(&b.0[..whole]).then_with(|| {
-        let common = (a.1.min(b.1) % 8) as u32;
-        let both = if a.1.min(b.1) / 8 == whole && common != 0 {
-            let mask = 0xffu8 << (8 - common);
-            (a.0[whole] & mask).cmp(&(b.0[whole] & mask))
-        } else {
-            Ordering::Equal
-        };
-        both.then(a.1.cmp(&b.1))
-    })
 }
