@@ -11,8 +11,11 @@
 //!
 //! Source: OTP distribution protocol (erts user's guide), checked against OTP 25.
 
+pub mod connection;
+pub mod control;
 pub mod epmd;
 pub mod flags;
+pub mod frame;
 pub mod handshake;
 pub mod name;
 pub mod ticker;
