@@ -55,14 +55,7 @@ pub struct Settings {
 impl Settings {
     /// OTP's defaults.
     pub fn new(setup: Setup, home: NodeId) -> Self {
-        Self {
-            setup,
-            home,
-            limits: Limits::default(),
-            tick: TickTime::default(),
-            setup_ms: 7_000,
-            busy_limit: 1 << 20,
-        }
+        Self { setup, home, limits: Limits::default(), tick: TickTime::default(), setup_ms: 7_000, busy_limit: 1 << 20 }
     }
 }
 

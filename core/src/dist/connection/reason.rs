@@ -38,9 +38,7 @@ impl DownReason {
             Self::Setup(_) | Self::AtomTableFull => "connection_setup_failed",
             Self::Disconnect => "disconnect",
             Self::TickTimeout => "net_tick_timeout",
-            Self::Closed | Self::Frame(_) | Self::Term(_) | Self::Trailing(_) | Self::Control(_) => {
-                "connection_closed"
-            }
+            Self::Closed | Self::Frame(_) | Self::Term(_) | Self::Trailing(_) | Self::Control(_) => "connection_closed",
         }
     }
 

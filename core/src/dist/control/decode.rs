@@ -210,9 +210,7 @@ fn with_payload(f: &Fields<'_>, payload: Term) -> Result<Control> {
         op::SEND_SENDER | op::SEND_SENDER_TT => {
             Control::Send { from: Some(f.pid(2)?), to: f.our_pid(3)?, message: payload, token }
         }
-        op::REG_SEND | op::REG_SEND_TT => {
-            Control::RegSend { from: f.pid(2)?, to: f.atom(4)?, message: payload, token }
-        }
+        op::REG_SEND | op::REG_SEND_TT => Control::RegSend { from: f.pid(2)?, to: f.atom(4)?, message: payload, token },
         op::ALIAS_SEND | op::ALIAS_SEND_TT => {
             let to = f.reference_of(3, f.ends.local, "a reference of this node")?;
             Control::AliasSend { from: f.pid(2)?, to, message: payload, token }

@@ -28,17 +28,10 @@ impl AtomTable {
     }
 }
 
-/// The receiving side.
-#[derive(Debug)]
+/// The receiving side. Its entries are set aside when the first one comes: many connections never use it.
+#[derive(Debug, Default)]
 pub struct CacheIn {
     entries: Vec<Option<Atom>>,
-}
-
-impl Default for CacheIn {
-    fn default() -> Self {
-        // Filled when the first entry comes: many connections never use it.
-        Self { entries: Vec::new() }
-    }
 }
 
 impl CacheIn {
@@ -151,7 +144,8 @@ mod tests {
     }
 
     /// The header of `Me ! {small,atom1,atom2}` as OTP 25.2.3 sent it the first and the second time.
-    const FIRST: &[u8] = b"\x05\xcf\xba\x0b\x22\x0cbb@localhost\x69\x0cg2@localhost\xca\x05small\x28\x05atom1\x29\x05atom2";
+    const FIRST: &[u8] =
+        b"\x05\xcf\xba\x0b\x22\x0cbb@localhost\x69\x0cg2@localhost\xca\x05small\x28\x05atom1\x29\x05atom2";
     const SECOND: &[u8] = &[5, 71, 50, 3, 34, 105, 202, 40, 41];
 
     #[test]
