@@ -238,7 +238,7 @@ impl Offer {
 
 /// What two nodes share. Source: OTP `dist_util:adjust_flags`: the connection is visible only if both are.
 pub const fn negotiate(ours: Flags, theirs: Flags) -> Flags {
-    ours.common(theirs.expanded()).without(Flags::NAME_ME)
+    ours.expanded().common(theirs.expanded()).without(Flags::NAME_ME)
 }
 
 #[cfg(test)]

@@ -381,11 +381,15 @@ impl OurNode {
 
     /// Dials a node whose port epmd knows.
     pub fn dial(&self, peer: &str) -> Link {
+        self.dial_as(self.settings.clone(), peer)
+    }
+
+    pub fn dial_as(&self, settings: Settings, peer: &str) -> Link {
         let peer = NodeName::new(peer).expect("a name");
         let found = query(self.epmd_port, Request::PortPlease2(peer.alive().into()));
         let Answer::Port(Some(r)) = found else { panic!("epmd does not know {peer}") };
         let socket = TcpStream::connect(("127.0.0.1", r.port)).expect("the node listens");
-        let connection = Connection::dial(self.settings.clone(), peer, self.cookie.clone(), 0);
+        let connection = Connection::dial(settings, peer, self.cookie.clone(), 0);
         Link::new(self.id, socket, connection, &self.cookie)
     }
 
@@ -535,13 +539,21 @@ impl Link {
 
     /// Serves the link until the node has answered the line it was told.
     pub fn serve_until_answer(&mut self, beam: &Beam) -> String {
+        self.serve_until_answer_and(beam, |_| {})
+    }
+
+    /// As `serve_until_answer`, and looks at the control messages that come meanwhile.
+    pub fn serve_until_answer_and(&mut self, beam: &Beam, look: impl Fn(&Control)) -> String {
         let until = Instant::now() + PATIENCE;
         loop {
             if let Some(answer) = beam.answer_now() {
                 return answer;
             }
             if let Some(event) = self.turn() {
-                assert!(!matches!(event, Event::Down(_)), "{event:?}");
+                match event {
+                    Event::Control(c) => look(&c),
+                    other => panic!("{other:?}"),
+                }
             }
             assert!(Instant::now() < until, "erl does not answer");
         }
