@@ -248,6 +248,14 @@ fn a_nameless_node_is_given_a_name_and_stays_hidden() {
     assert_eq!(a.up().adopted, Some((name("2X8@there"), 5)));
     assert_eq!((b.up().name.as_str(), b.up().creation), ("2X8@there", 5));
     assert!(!a.up().is_visible() && !b.up().is_visible());
+    // A name on another host is none.
+    let mut a = Side::new(Handshake::dial(nameless.clone(), name("b@host"), cookie("c")), Verdict::NotAllowed);
+    let mut b = accept(Verdict::Named(name("2X8@elsewhere"), 5, cookie("c")));
+    join(&mut a, &mut b, 1);
+    assert_eq!(b.refusal(), &Refusal::NotAllowed("there".into()));
+    let mut a = Side::new(Handshake::dial(nameless.clone(), name("b@host"), cookie("c")), Verdict::NotAllowed);
+    a.on(Event::Bytes(b"\0\x10snamed:\0\x03x@y\0\0\0\x01"));
+    assert_eq!(a.refusal(), &Refusal::GivenName);
     // An acceptor that has no names to give refuses, and a plain `ok` gives none.
     let mut a = Side::new(Handshake::dial(nameless.clone(), name("b@host"), cookie("c")), Verdict::NotAllowed);
     let mut b = accept(Verdict::Accept(cookie("c")));

@@ -449,7 +449,8 @@ impl Handshake {
                 status(b"alive", out);
                 Ok(State::AwaitConfirm(partner(name, creation, cookie)))
             }
-            (Verdict::Named(given, creation, cookie), None) => {
+            // The peer takes no name of another host.
+            (Verdict::Named(given, creation, cookie), None) if given.host() == host && creation != 0 => {
                 let name = given.as_str().as_bytes().to_vec();
                 self.send(&Message::Named { name, creation }, out);
                 Ok(self.challenge(partner(given, creation, cookie), false, out))
@@ -464,8 +465,10 @@ impl Handshake {
     /// Acceptor, step 4.
     fn challenge(&self, partner: Partner, replaces: bool, out: &mut Actions) -> State {
         let (name, creation) = self.identity();
+        // A node that asks for a name looks for its own request in our flags, and dies if it is not there.
+        let echoed = partner.flags.common(Flags::NAME_ME);
         let message = Message::Challenge {
-            flags: self.setup.flags.without(Flags::NAME_ME),
+            flags: self.setup.flags.without(Flags::NAME_ME).with(echoed),
             challenge: self.setup.challenge,
             creation,
             name: name.as_bytes().to_vec(),
@@ -483,7 +486,11 @@ impl Handshake {
 
     /// Initiator, step 2.
     fn status(&mut self, status: Message, out: &mut Actions) -> Result<State, Refusal> {
-        let nameless = matches!(self.setup.identity, Identity::Nameless(_));
+        let host = match &self.setup.identity {
+            Identity::Named(..) => None,
+            Identity::Nameless(host) => Some(host.as_str()),
+        };
+        let nameless = host.is_some();
         match status {
             Message::Status(s) => match s.as_slice() {
                 // Who asked for a name needs one.
@@ -498,7 +505,8 @@ impl Handshake {
                 _ => Err(unknown_status(Message::Status(s))),
             },
             Message::Named { name, creation } if nameless && creation != 0 => {
-                let name = NodeName::from_bytes(&name).map_err(|_| Refusal::GivenName)?;
+                let name = NodeName::from_bytes(&name).ok().filter(|n| Some(n.host()) == host);
+                let name = name.ok_or(Refusal::GivenName)?;
                 self.adopted = Some((name, creation));
                 Ok(State::AwaitChallenge)
             }
