@@ -6,6 +6,7 @@
 #[doc(hidden)]
 pub mod base;
 pub mod bits;
+pub mod dist;
 pub mod etf;
 mod node;
 pub mod pattern;
