@@ -18,6 +18,7 @@ pub mod text;
 pub mod timer;
 
 pub use node::{Node, NodeBuilder, NodeCounts, StartError, StillRunning};
+pub use process::alias_state::AliasMode;
 pub use process::async_body::{AsyncContext, Timeout};
 pub use process::attached::{Attached, ReceiveError};
 pub use process::body::{Handler, Next};
@@ -30,7 +31,6 @@ pub use process::message::{Down, ExitMessage, Message, Monitored};
 pub use process::module::{CallFn, Module, SpawnFn};
 pub use process::monitor::{MonitorOptions, Target};
 pub use process::send::Dest;
-pub use process::slot::AliasMode;
 pub use process::spawn::{Code, SpawnOptions};
 pub use process::timers::MAX_TIMEOUT_MS;
 pub use sched::task::Priority;

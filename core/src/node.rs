@@ -143,8 +143,12 @@ pub struct NodeCounts {
     pub long_schedules: u64,
     /// OS threads of the scheduler, stand-ins, slow lane and watchdog.
     pub threads: usize,
+    /// Threads of the slow lane, busy or not; counted in `threads`.
+    pub slow_threads: usize,
     /// Threads of the blocking pool.
     pub blocking_threads: usize,
+    /// Closures on the blocking pool that panicked.
+    pub blocking_panics: usize,
 }
 
 /// Threads of a stopped node that are still inside somebody's code.
@@ -294,7 +298,9 @@ impl Node {
             orphans_ever: s.counters.orphans_ever.load(Relaxed),
             long_schedules: s.counters.long_schedules.load(Relaxed),
             threads: s.shared.live_threads(),
+            slow_threads: s.shared.slow.threads(),
             blocking_threads: s.blocking.threads(),
+            blocking_panics: s.blocking.panics(),
         }
     }
 

@@ -6,20 +6,24 @@
 //! in order: that alone gives Erlang's guarantee that signals between two processes arrive in order.
 
 pub(crate) mod alias;
+pub(crate) mod alias_state;
 pub(crate) mod async_body;
 pub(crate) mod attached;
 pub(crate) mod body;
 pub(crate) mod call;
+pub(crate) mod call_state;
 pub(crate) mod context;
 pub(crate) mod core;
 pub(crate) mod error;
 pub(crate) mod exit;
+pub(crate) mod exit_state;
 pub(crate) mod fiber_body;
 pub(crate) mod flags;
 pub(crate) mod guest;
 pub(crate) mod inbox;
 pub(crate) mod info;
 pub(crate) mod link;
+pub(crate) mod link_state;
 pub(crate) mod message;
 pub(crate) mod module;
 pub(crate) mod monitor;

@@ -2,12 +2,13 @@
 //! `unalias/1`, `monitor/3`.
 //! Imports: term, core, context, signal, call, monitor.
 
+use super::alias_state::AliasMode;
 use super::call;
 use super::context::Context;
 use super::core::Core;
 use super::message::Message;
 use super::signal::{self, Signal};
-use super::slot::{AliasMode, Own, Slot};
+use super::slot::{Own, Slot};
 use crate::term::{Ref, Term};
 
 impl Context {
@@ -16,13 +17,7 @@ impl Context {
         let Ok(mut core) = Core::enter(self) else { return super::system::fresh_ref_of(self) };
         let reference = core.system().make_ref();
         core.own().queue.set_mark(reference);
-        // A plain alias has no monitor to end with.
-        let mode = match mode {
-            AliasMode::Demonitor => AliasMode::ExplicitUnalias,
-            AliasMode::ReplyDemonitor => AliasMode::Reply,
-            m => m,
-        };
-        core.own().relations().aliases.insert(reference, mode);
+        core.own().relations().aliases.insert(reference, mode.without_monitor());
         reference
     }
 
@@ -42,10 +37,10 @@ pub(crate) fn arrived(slot: &Slot, own: &mut Own, reference: Ref, message: Term)
         return call::term_reply(slot, &record, message);
     }
     let Some(mode) = r.aliases.get(&reference).copied() else { return };
-    if matches!(mode, AliasMode::Reply | AliasMode::ReplyDemonitor) {
+    if mode.ends_with_message() {
         r.aliases.remove(&reference);
     }
-    if mode == AliasMode::ReplyDemonitor {
+    if mode.message_undoes_monitor() {
         if let Some(m) = r.monitors.remove(&reference) {
             if let Some(target) = m.pid {
                 slot.system().signal(target, Signal::Demonitor { reference });

@@ -66,7 +66,8 @@ impl Attached {
         let code = Code::handler(Nothing);
         let leader = system.group_leader;
         let slot = system.prepare(code, &SpawnOptions::default(), leader, leader)?;
-        let guest = Arc::new(Guest::new(slot, true));
+        // Not out, for an end need not wait for it: the thread finds out by itself.
+        let guest = Arc::new(Guest::new(slot, false));
         // SAFETY: S2: nobody else knows the process yet.
         unsafe {
             let own = &mut *slot.own.get();
@@ -148,10 +149,10 @@ impl Attached {
         let deadline = self.context.deadline_in(timeout_ms);
         let mut state = self.guest.lock();
         loop {
-            if !state.alive {
+            if !state.exit.may_act() {
                 return Err(ReceiveError::Killed);
             }
-            // SAFETY: alive, so the slot is ours under the lock (S2).
+            // SAFETY: it may act, so the slot is ours under the lock (S2).
             let own = unsafe { &mut *(*state.slot).own.get() };
             if own.pending.is_none() {
                 if let Some(v) = take(own) {

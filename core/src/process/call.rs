@@ -5,16 +5,13 @@
 //! for the reply or `'DOWN'`, demonitor with flush. Here all of it is one record that the server's inbox and its list
 //! of open calls hold, and whose `state` decides every race by one compare-and-swap.
 //!
-//! State: OPEN -> REPLIED (the server, or whoever replies for it) | FAILED (the server's end, or there is none)
-//!             -> CLOSED (the caller has given up: timeout or death).
-//!  1 caller: make the record OPEN, push `Call(record)` to the server; wait
-//!  2 server's drain: puts the record into its open calls (so that its death fails it)
-//!  3 replier: write the reply, CAS OPEN -> REPLIED (Release), push `Reply(record)` to the caller. Only the winner of
-//!    `claimed` writes, so two replies cannot meet in the slot
-//!  4 caller's drain: sees `Reply`; the body takes the reply (Acquire)
-//!  5 timeout: caller CAS OPEN -> CLOSED; if it wins a late reply finds it closed and is dropped, and the server is
-//!    told (`CallClosed`) to forget the record; if it loses the reply is there already
-//!  6 server's end: CAS OPEN -> FAILED with the reason, push `Reply(record)`
+//! Who wins is the business of `call_state`. Around it:
+//!  1 caller: makes the record, notes it under its reference, pushes `Call(record)` to the server; waits
+//!  2 server's drain: puts the record into its open calls, so that its death fails it
+//!  3 whoever has an outcome finishes the record and, having won, pushes `Reply(record)` to the caller: any signal makes
+//!    the waiting body look at the record
+//!  4 caller: takes the outcome; or gives up (timeout, death, a dropped future) and tells the server by `CallClosed` to
+//!    forget the record
 
 use super::context::Context;
 use super::core::Core;
@@ -23,31 +20,22 @@ use super::send::send_from;
 use super::signal::Signal;
 use super::slot::{Own, Relations, Slot};
 use super::system::System;
-use crate::base::sync::atomic::{AtomicU8, Ordering::{AcqRel, Acquire, Relaxed, Release}};
+use super::call_state::{CallState, Outcome};
 use crate::term::{Pid, Ref, Term, View, atoms};
-use std::cell::{Cell, UnsafeCell};
+use std::cell::Cell;
 use std::sync::Arc;
-
-const OPEN: u8 = 0;
-/// Somebody writes the reply.
-const CLAIMED: u8 = 1;
-const REPLIED: u8 = 2;
-const FAILED: u8 = 3;
-const CLOSED: u8 = 4;
 
 /// See the module's text.
 pub(crate) struct CallRecord {
-    state: AtomicU8,
+    state: CallState<Term>,
     pub caller: Pid,
     pub server: Pid,
     pub reference: Ref,
-    /// Written by who moved OPEN to CLAIMED; read by the caller after REPLIED or FAILED (Acquire).
-    outcome: UnsafeCell<Option<Term>>,
     /// Place in the server's open calls; the server's owner only.
     place: Cell<u32>,
 }
 
-// SAFETY: the cells are guarded as their comments say.
+// SAFETY: the cell is its owner's, as its comment says; the rest is shared safely.
 unsafe impl Sync for CallRecord {}
 // SAFETY: terms are Send; see above.
 unsafe impl Send for CallRecord {}
@@ -108,7 +96,7 @@ impl Call {
 
     /// The message was not delivered.
     pub(crate) fn fail(self, system: &System, reason: Term) {
-        finish(system, self.record, FAILED, reason);
+        finish(system, self.record, Outcome::Failed(reason));
     }
 }
 
@@ -142,19 +130,15 @@ impl Context {
                 r.calls.remove(&record);
             }
         }
-        finish(system, record, REPLIED, reply.into());
+        finish(system, record, Outcome::Replied(reply.into()));
     }
 }
 
-/// Steps 3 and 6.
-fn finish(system: &System, record: Arc<CallRecord>, to: u8, outcome: Term) {
-    if record.state.compare_exchange(OPEN, CLAIMED, Acquire, Relaxed).is_err() {
-        return;
+/// Step 3.
+fn finish(system: &System, record: Arc<CallRecord>, outcome: Outcome<Term>) {
+    if record.state.finish(outcome).is_ok() {
+        system.signal(record.caller, Signal::Reply(record));
     }
-    // SAFETY: CLAIMED is ours alone, and nobody reads before the store below.
-    unsafe { *record.outcome.get() = Some(outcome) };
-    record.state.store(to, Release);
-    system.signal(record.caller, Signal::Reply(record));
 }
 
 /// Step 1. The caller waits with [`poll`].
@@ -162,11 +146,10 @@ pub(crate) fn begin(core: &mut Core<'_>, server: Pid, request: Term) -> Arc<Call
     let system = core.system();
     let reference = system.make_ref();
     let record = Arc::new(CallRecord {
-        state: AtomicU8::new(OPEN),
+        state: CallState::new(),
         caller: core.pid,
         server,
         reference,
-        outcome: UnsafeCell::new(None),
         place: Cell::new(NOWHERE),
     });
     core.own().relations().waiting.insert(reference, record.clone());
@@ -182,31 +165,24 @@ pub(crate) fn begin(core: &mut Core<'_>, server: Pid, request: Term) -> Arc<Call
 impl CallRecord {
     /// Whether the caller has something to fetch.
     pub fn is_done(&self) -> bool {
-        matches!(self.state.load(Acquire), REPLIED | FAILED)
+        self.state.is_done()
     }
 }
 
 /// Step 4: the outcome, if there is one.
 pub(crate) fn poll(core: &mut Core<'_>, record: &CallRecord) -> Option<Result<Term, CallError>> {
-    let state = record.state.load(Acquire);
-    if state != REPLIED && state != FAILED {
-        return None;
-    }
+    let outcome = record.state.take()?;
     core.own().relations().waiting.remove(&record.reference);
-    // SAFETY: published by the Release store that the load above has seen; only the caller takes it.
-    let outcome = unsafe { (*record.outcome.get()).take() }.unwrap_or_else(Term::nil);
-    Some(if state == REPLIED { Ok(outcome) } else { Err(CallError::Exit(outcome)) })
+    Some(match outcome {
+        Outcome::Replied(reply) => Ok(reply),
+        Outcome::Failed(reason) => Err(CallError::Exit(reason)),
+    })
 }
 
-/// Step 5. `Err` when the reply was faster.
+/// Step 4, giving up. False: the outcome was faster.
 pub(crate) fn give_up(core: &mut Core<'_>, record: &Arc<CallRecord>) -> bool {
-    loop {
-        match record.state.compare_exchange(OPEN, CLOSED, AcqRel, Acquire) {
-            Ok(_) => break,
-            // A replier is between claiming and storing: a few instructions.
-            Err(CLAIMED) => std::hint::spin_loop(),
-            Err(_) => return false,
-        }
+    if !record.state.give_up() {
+        return false;
     }
     core.own().relations().waiting.remove(&record.reference);
     core.flush();
@@ -236,22 +212,19 @@ pub(crate) fn term_reply(slot: &Slot, record: &Arc<CallRecord>, message: Term) {
         View::Tuple([_, reply]) => reply.clone(),
         _ => return,
     };
-    if record.state.compare_exchange(OPEN, CLAIMED, Acquire, Relaxed).is_ok() {
-        // SAFETY: CLAIMED is ours alone.
-        unsafe { *record.outcome.get() = Some(reply) };
-        record.state.store(REPLIED, Release);
+    if record.state.finish(Outcome::Replied(reply)).is_ok() {
         // Answered by another process: the server must forget it.
         slot.system().signal(record.server, Signal::CallClosed(record.clone()));
     }
 }
 
-/// Step 6 for a process that ends, and step 5 for what it waits for itself.
+/// Step 3 for a server that ends, and step 4 for what it waits for itself.
 pub(crate) fn fail_all(system: &System, r: &mut Relations, reason: &Term) {
     for record in r.calls.drain() {
-        finish(system, record, FAILED, reason.clone());
+        finish(system, record, Outcome::Failed(reason.clone()));
     }
     r.waiting.drain(|_, record| {
-        if record.state.compare_exchange(OPEN, CLOSED, AcqRel, Relaxed).is_ok() {
+        if record.state.give_up() {
             system.signal(record.server, Signal::CallClosed(record));
         }
     });

@@ -72,7 +72,7 @@ impl<'a> Core<'a> {
     #[cold]
     fn lock(g: &'a Guest, slot: &'a Slot, pid: Pid) -> Result<Self, Dead> {
         let guard = g.lock();
-        if !guard.alive {
+        if !guard.exit.may_act() {
             return Err(Dead);
         }
         Ok(Self { slot, pid, via: Via::Lock(guard) })

@@ -13,8 +13,10 @@
 
 use super::body::{self, Body};
 use super::call;
-use super::guest::GuestState;
+use super::exit_state::MustEnd;
+use super::guest::{GuestState, Orphan};
 use super::inbox::Link as _;
+use super::link_state;
 use super::message::{Down, ExitMessage, Message};
 use super::signal::{self, ExitCause, Node, Signal};
 use super::slot::{Own, Slot};
@@ -35,10 +37,8 @@ pub(crate) fn set_pending(own: &mut Own, reason: Term) {
 /// An exit signal has arrived. Source: OTP reference manual, processes, "Receiving exit signals"; C2.32-33.
 pub(crate) fn arrived(slot: &Slot, own: &mut Own, from: Pid, cause: ExitCause, reason: Term) {
     if cause != ExitCause::Exit2 {
-        match own.links.remove(&from) {
-            Some(l) if l.unlinking == 0 => {}
-            // The link was undone before the signal came: it must not be heard.
-            _ => return,
+        if !own.links.update(from, link_state::exit_arrived) {
+            return;
         }
     } else if reason == Term::from(atoms::KILL) {
         // The one signal that nothing stops; its trace to others is `killed`, which can be trapped.
@@ -60,12 +60,15 @@ pub(crate) fn terminate(slot: &Slot, own: &mut Own) {
     let pid = slot.pid();
     let reason = own.pending.take().unwrap_or_else(|| Term::from(atoms::NORMAL));
     let unread = if own.exiting { null_mut() } else { first_half(slot, own) };
-    let hooks = own.cold.as_mut().map(|c| std::mem::take(&mut c.hooks)).unwrap_or_default();
-    run_hooks(hooks, &reason);
+    run_hooks(take_hooks(own), &reason);
     body::finish(std::mem::replace(&mut own.body, Body::None), &reason); // 4
     announce(system, own, pid, &reason); // 5
     answer_chain(slot, unread);
     clean(slot, own); // 7
+}
+
+fn take_hooks(own: &mut Own) -> Vec<body::Hook> {
+    own.cold.as_mut().map(|c| std::mem::take(&mut c.hooks)).unwrap_or_default()
 }
 
 /// Steps 1 to 3; returns what was left in the inbox.
@@ -91,34 +94,35 @@ pub(crate) fn run_hooks(hooks: Vec<body::Hook>, reason: &Term) {
     }
 }
 
-/// A thread runs the process's code: steps 1 to 3 now, the rest when the code is back or `cleanup_ms` are over.
-/// The scheduling right stays with the timer.
-pub(crate) fn wait_for_callback(slot: &Slot, own: &mut Own, mut guard: MutexGuard<'_, GuestState>) -> After {
+/// The end of a process that has a guest: what has to be done now, `exit_state` says.
+pub(crate) fn end_guest(slot: &Slot, own: &mut Own, mut guard: MutexGuard<'_, GuestState>) -> After {
     let system = slot.system();
     let now = system.shared.clock.now_ns();
-    match guard.cleanup_until {
-        None => {
+    let step = guard.exit.must_end(now, system.config.cleanup_ms.saturating_mul(1_000_000));
+    if let Some(g) = &own.guest {
+        g.arrived.notify_all();
+    }
+    match step {
+        MustEnd::Finish { .. } => {
+            drop(guard);
+            terminate(slot, own);
+        }
+        MustEnd::Begin { until } => {
             let unread = first_half(slot, own);
             // What lay unread is answered at once: its senders need not wait for foreign code.
             answer_chain(slot, unread);
-            let until = now + system.config.cleanup_ms * 1_000_000;
-            guard.cleanup_until = Some(until);
-            guard.cleanup_key = Some(system.timers.cleanup_at(slot, until));
+            guard.exit.armed(system.timers.cleanup_at(slot, until));
         }
-        Some(until) if now < until => guard.cleanup_key = Some(system.timers.cleanup_at(slot, until)),
-        Some(_) => {
-            // 6: from here on the thread's calls see `alive` false
+        MustEnd::Wait { until } => guard.exit.armed(system.timers.cleanup_at(slot, until)),
+        MustEnd::Abandon => {
+            // 6
             let pid = slot.pid();
             let reason = own.pending.take().unwrap_or_else(|| Term::from(atoms::KILLED));
-            guard.alive = false;
             let count = system.counters.orphans.clone();
             count.left();
             system.counters.orphans_ever.fetch_add(1, Relaxed);
-            let hooks = own.cold.as_mut().map(|c| std::mem::take(&mut c.hooks)).unwrap_or_default();
-            guard.orphan = Some((std::mem::replace(&mut own.body, Body::None), count, hooks));
-            if let Some(g) = &own.guest {
-                g.arrived.notify_all();
-            }
+            let body = std::mem::replace(&mut own.body, Body::None);
+            guard.exit.orphaned(Orphan { body, hooks: take_hooks(own), reason: reason.clone(), count });
             drop(guard);
             announce(system, own, pid, &reason);
             clean(slot, own);

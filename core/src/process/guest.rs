@@ -1,40 +1,42 @@
 //! A process whose body runs outside the scheduler's seats: an attached thread, a slow callback, an orphan.
-//! Imports: slot, body.
+//! Imports: base, term, slot, body, exit_state, timers.
 //!
 //! Its own fields are guarded by the guest's lock instead of the scheduling right, so that scheduler threads can
 //! apply its signals (and kill it) while its code runs elsewhere.
 //!
-//! Life of a callback outside:
-//!  1 the thread takes the lock, sees `alive`, sets `body_out`, unlocks, runs the callback
-//!  2 every call the callback makes takes the lock and looks at `alive` first; dead: `E_KILLED`, no effect
+//! Life of a callback outside (who finishes what when the process ends meanwhile: `exit_state`):
+//!  1 the thread takes the lock, notes that the code goes out, unlocks, runs the callback
+//!  2 every call the callback makes takes the lock and asks whether it may act first; if not it has no effect
 //!  3 slices meanwhile take the lock, apply signals, and leave messages in the queue
-//!  4 a kill meanwhile: names and tables go at once; if the callback is not back after `cleanup_ms`, links and
-//!    monitors are told, `alive` goes false, the body is left in `orphan`, the slot is free
-//!  5 the callback returns: lock; alive -> clear `body_out`, and claim a slice if the inbox is idle;
-//!    dead -> drop the body: hooks and destructors run now, once, and the orphan is counted off
+//!  4 a kill meanwhile: inbox, name and tables go at once; links and monitors are told when the callback is back, or
+//!    after `cleanup_ms`: then it is an orphan, and the slot is free
+//!  5 the callback returns: lock; the process lives -> note the turn, and claim a slice if the inbox is idle; it is an
+//!    orphan -> hooks and destructors run now, once, and it is counted off
 
 use super::body::{Body, Hook};
+use super::exit_state::ExitState;
 use super::slot::Slot;
 use super::timers::CleanupKey;
 use crate::base::clock::Clock;
+use crate::term::Term;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 pub(crate) struct GuestState {
-    /// Valid while `alive`.
+    /// Valid while `exit.may_act()`, and for the thread whose code has come back to a process that is ending.
     pub slot: *const Slot,
-    pub alive: bool,
-    /// A callback runs on some thread.
-    pub body_out: bool,
-    /// The body of a dead process whose callback has not come back.
-    pub orphan: Option<(Body, OrphanCount, Vec<Hook>)>,
-    /// An exit waits for the callback until then (ns of the node's clock).
-    pub cleanup_until: Option<u64>,
-    /// The timer that holds the scheduling right meanwhile.
-    pub cleanup_key: Option<CleanupKey>,
+    pub exit: ExitState<Orphan, CleanupKey>,
 }
 
-// SAFETY: the slot pointer is used under the lock while `alive`; bodies are Send.
+/// What the callback of a dead process has to finish when it comes back.
+pub(crate) struct Orphan {
+    pub body: Body,
+    pub hooks: Vec<Hook>,
+    pub reason: Term,
+    pub count: OrphanCount,
+}
+
+// SAFETY: the slot pointer is used under the lock as its comment says; bodies are Send.
 unsafe impl Send for GuestState {}
 
 pub(crate) struct Guest {
@@ -68,7 +70,7 @@ impl OrphanCount {
 
 impl Guest {
     pub fn new(slot: *const Slot, body_out: bool) -> Self {
-        let state = GuestState { slot, alive: true, body_out, orphan: None, cleanup_until: None, cleanup_key: None };
+        let state = GuestState { slot, exit: ExitState::new(body_out) };
         // SAFETY: the slot is live and lives as long as its system; read at birth only.
         let clock = unsafe { (*slot).system().shared.clock.clone() };
         Self { state: Mutex::new(state), arrived: Condvar::new(), clock }

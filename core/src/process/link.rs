@@ -1,17 +1,15 @@
 //! Links, with OTP's unlink protocol. Source: OTP distribution protocol, "Link Protocol"; C2.28-30.
-//! Imports: term, core, context, signal, exit.
+//! Imports: term, core, context, signal, exit, link_state.
 //!
-//! Each side keeps its own record. `unlink` does not remove it at once but gives it an id and sends `Unlink(id)`;
-//! from then on exit signals and link requests from that peer are ignored, until `UnlinkAck(id)` removes the record.
-//! Bad interleaving this prevents: A unlinks, B (not having heard) links anew or dies, and A would take B's older
-//! signal for one about a link that A has just made again.
+//! The rules of the record each side keeps, and what they prevent, are in `link_state`.
 
 use super::context::Context;
 use super::core::Core;
 use super::error::Exception;
+use super::link_state;
 use super::message::{ExitMessage, Message};
 use super::signal::{self, ExitCause, Signal};
-use super::slot::{LinkState, Own, Slot};
+use super::slot::{Own, Slot};
 use super::system::System;
 use crate::term::{Pid, Term, atoms};
 use std::sync::atomic::Ordering::Relaxed;
@@ -30,18 +28,15 @@ impl Context {
         core.charge(4);
         core.flush();
         let me = core.pid;
-        match core.own().links.get_mut(&pid) {
-            Some(l) if l.unlinking == 0 => return Ok(()),
-            Some(l) => l.unlinking = 0,
-            None => {
-                let system = core.system();
-                if pid.node == system.id && !system.is_alive(pid) {
-                    return no_such_process(&mut core, pid);
-                }
-                core.own().links.insert(pid, LinkState { unlinking: 0 });
-            }
+        let system = core.system();
+        let known = core.own().links.get(&pid).is_some();
+        if !known && pid.node == system.id && !system.is_alive(pid) {
+            return no_such_process(&mut core, pid);
         }
-        core.system().signal(pid, Signal::Link { from: me });
+        if !core.own().links.update(pid, link_state::link) {
+            return Ok(());
+        }
+        system.signal(pid, Signal::Link { from: me });
         Ok(())
     }
 
@@ -53,13 +48,15 @@ impl Context {
         let me = core.pid;
         // What has arrived before the call counts as before it.
         core.drain();
-        if core.own().links.get(&pid).is_none_or(|l| l.unlinking != 0) {
+        if core.own().links.get(&pid).is_none() {
             return;
         }
         let r = core.own().relations();
         r.next_unlink += 1;
         let id = r.next_unlink;
-        core.own().links.insert(pid, LinkState { unlinking: id });
+        if !core.own().links.update(pid, |l| link_state::unlink(l, id)) {
+            return;
+        }
         core.system().signal(pid, Signal::Unlink { from: me, id });
     }
 }
@@ -76,25 +73,16 @@ fn no_such_process(core: &mut Core<'_>, pid: Pid) -> Result<(), Exception> {
 }
 
 pub(crate) fn arrived(own: &mut Own, from: Pid) {
-    // A record that waits for its acknowledgement stays as it is: this request was sent before the peer heard of
-    // our unlink, which will undo it there too.
-    if own.links.get(&from).is_none() {
-        own.links.insert(from, LinkState { unlinking: 0 });
-    }
+    own.links.update(from, link_state::link_arrived);
 }
 
 pub(crate) fn unlink_arrived(slot: &Slot, own: &mut Own, from: Pid, id: u64) {
-    // If we are undoing the link ourselves the record stays until our own acknowledgement.
-    if own.links.get(&from).is_some_and(|l| l.unlinking == 0) {
-        own.links.remove(&from);
-    }
+    own.links.update(from, link_state::unlink_arrived);
     slot.system().signal(from, Signal::UnlinkAck { from: slot.pid(), id });
 }
 
 pub(crate) fn ack_arrived(own: &mut Own, from: Pid, id: u64) {
-    if own.links.get(&from).is_some_and(|l| l.unlinking == id) {
-        own.links.remove(&from);
-    }
+    own.links.update(from, |l| link_state::ack_arrived(l, id));
 }
 
 /// `exit/2`.

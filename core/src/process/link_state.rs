@@ -23,7 +23,8 @@ pub(crate) struct LinkState {
     pub unlinking: u64,
 }
 
-const ACTIVE: LinkState = LinkState { unlinking: 0 };
+/// A link that is there for its owner.
+pub(crate) const ACTIVE: LinkState = LinkState { unlinking: 0 };
 
 /// Whether the link is there for its owner.
 pub(crate) fn is_active(record: Option<LinkState>) -> bool {

@@ -1,11 +1,12 @@
 //! Monitors by pid and by name. Source: OTP `monitor/2,3`, `demonitor/1,2`; C2.34-35.
 //! Imports: term, core, context, signal, message, alias.
 
+use super::alias_state::AliasMode;
 use super::context::Context;
 use super::core::Core;
 use super::message::{Down, Message, Monitored};
 use super::signal::{self, Signal};
-use super::slot::{AliasMode, MonitorState, MonitoredBy, Own};
+use super::slot::{MonitorState, MonitoredBy, Own};
 use crate::term::{Atom, Pid, Ref, Term, atoms};
 
 /// What to monitor.
@@ -127,7 +128,7 @@ pub(crate) fn remove(core: &mut Core<'_>, reference: Ref) -> bool {
 
 /// An alias that lives with its monitor goes with it.
 pub(crate) fn end_alias(r: &mut super::slot::Relations, reference: Ref) {
-    if matches!(r.aliases.get(&reference), Some(AliasMode::Demonitor | AliasMode::ReplyDemonitor)) {
+    if r.aliases.get(&reference).is_some_and(|m| m.ends_with_monitor()) {
         r.aliases.remove(&reference);
     }
 }

@@ -24,12 +24,14 @@ impl<K: Eq + Hash, V> SmallMap<K, V> {
         }
     }
 
-    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        match self {
-            Self::One(k, v) if k == key => Some(v),
-            Self::Many(m) => m.get_mut(key),
-            _ => None,
+    /// Lets `f` change the entry of a key, or the want of one.
+    pub fn update<R>(&mut self, key: K, f: impl FnOnce(&mut Option<V>) -> R) -> R {
+        let mut entry = self.remove(&key);
+        let r = f(&mut entry);
+        if let Some(v) = entry {
+            self.insert(key, v);
         }
+        r
     }
 
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {

@@ -8,6 +8,7 @@ use super::async_body;
 use super::body::{Body, Handler, Next};
 use super::context::Context;
 use super::error::{Exception, panic_reason};
+use super::exit_state::CameBack;
 use super::fiber_body;
 use super::guest::{Guest, GuestState};
 use super::message::Message;
@@ -68,7 +69,7 @@ impl Hold<'_> {
             }
             Hold::Lock { slot, guard } => {
                 if let Some(mut g) = guard.take() {
-                    g.body_out = true;
+                    g.exit.goes_out();
                 }
                 if !slot.inbox.go_idle() {
                     slot.system().shared.inject(slot.task_ptr());
@@ -182,14 +183,9 @@ fn locked(slot: &Slot, own: *mut Own, ctx: &ThreadCtx, guest: &Arc<Guest>) -> Af
                 drain(slot, &mut *own);
             }
             if (*own).pending.is_some() {
-                let thread_body = matches!((*own).body, Body::Thread);
-                if !guard.body_out || thread_body {
-                    drop_guest_and_terminate(slot, &mut *own, guest, guard);
-                    return After::Gone;
-                }
-                return exit::wait_for_callback(slot, &mut *own, guard);
+                return exit::end_guest(slot, &mut *own, guard);
             }
-            let body_elsewhere = guard.body_out || matches!((*own).body, Body::Thread);
+            let body_elsewhere = guard.exit.is_out() || matches!((*own).body, Body::Thread);
             if body_elsewhere || (*own).is_suspended() {
                 guest.arrived.notify_all();
                 if slot.inbox.go_idle() {
@@ -223,13 +219,6 @@ fn locked(slot: &Slot, own: *mut Own, ctx: &ThreadCtx, guest: &Arc<Guest>) -> Af
             return After::Gone;
         }
     }
-}
-
-fn drop_guest_and_terminate(slot: &Slot, own: &mut Own, guest: &Arc<Guest>, mut guard: MutexGuard<'_, GuestState>) {
-    guard.alive = false;
-    guest.arrived.notify_all();
-    drop(guard);
-    exit::terminate(slot, own);
 }
 
 /// The watchdog's takeover: the process's fields go under a lock, and its signals are served from here on by
@@ -267,18 +256,18 @@ fn settle(ctx: &ThreadCtx, turn: Turn, drained: u32) {
 /// Step 5 of a callback outside. `took_ns`: how long it was, when it ran in the slow lane.
 fn settle_with(guest: &Arc<Guest>, turn: Turn, drained: u32, took_ns: Option<u64>) {
     let mut g = guest.lock();
-    g.body_out = false;
-    if !g.alive {
-        let orphan = g.orphan.take();
-        drop(g);
-        if let Some((body, count, hooks)) = orphan {
-            exit::run_hooks(hooks, &Term::from(atoms::KILLED));
-            super::body::finish(body, &Term::from(atoms::KILLED));
-            count.returned();
+    let ending = match g.exit.came_back() {
+        CameBack::Alive => None,
+        CameBack::Ending(key) => Some(key),
+        CameBack::Gone => return,
+        CameBack::Orphan(o) => {
+            drop(g);
+            exit::run_hooks(o.hooks, &o.reason);
+            super::body::finish(o.body, &o.reason);
+            return o.count.returned();
         }
-        return;
-    }
-    // SAFETY: alive, and the lock is ours.
+    };
+    // SAFETY: alive or ending, and the lock is ours.
     let slot = unsafe { &*g.slot };
     // SAFETY: S2.
     let own = unsafe { &mut *slot.own.get() };
@@ -292,9 +281,9 @@ fn settle_with(guest: &Arc<Guest>, turn: Turn, drained: u32, took_ns: Option<u64
         let quick = took < slot.system().config.overstay_ms * 1_000_000;
         own.quick = if quick { own.quick.saturating_add(1) } else { 0 };
     }
-    let claimed = match g.cleanup_key.take() {
+    let claimed = match ending {
         // The exit waits for us: take the right back from its timer, unless that has fired.
-        Some(key) => slot.system().timers.cancel_cleanup(key),
+        Some(key) => key.is_some_and(|k| slot.system().timers.cancel_cleanup(k)),
         None if waits && own.pending.is_none() && own.drained == drained => {
             // Nothing came while it ran: it waits on, and whoever sends wakes it.
             arm_deadline(slot, own);

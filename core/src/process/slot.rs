@@ -6,9 +6,11 @@
 //! Invariant S2: `own` belongs to the holder of the scheduling right; once the process has a guest, to the
 //! holder of the guest's lock.
 
+use super::alias_state::AliasMode;
 use super::body::Body;
 use super::guest::Guest;
 use super::inbox::Inbox;
+use super::link_state::LinkState;
 use super::queue::Queue;
 use super::relations::SmallMap;
 use super::signal::Node;
@@ -30,26 +32,6 @@ pub(crate) struct Slot {
     pub number: u32,
     pub system: *const System,
     pub own: UnsafeCell<Own>,
-}
-
-/// State of a link. Source: OTP distribution protocol, UNLINK_ID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct LinkState {
-    /// 0: active. Otherwise the id of the unlink that waits for its acknowledgement; the link is dead to us.
-    pub unlinking: u64,
-}
-
-/// How an alias ends. Source: OTP `erlang:alias/1`, `monitor/3`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AliasMode {
-    /// Until `unalias`.
-    ExplicitUnalias,
-    /// Also when the monitor made with it ends (by demonitor or by firing).
-    Demonitor,
-    /// Also when the first message through it has arrived; the monitor goes with it.
-    ReplyDemonitor,
-    /// A plain alias that ends when the first message through it has arrived.
-    Reply,
 }
 
 /// A monitor of ours.

@@ -7,8 +7,9 @@ use super::context::Context;
 use super::core::Core;
 use super::error::Exception;
 use super::fiber_body::{FiberBody, FiberContext};
+use super::link_state;
 use super::monitor::MonitorOptions;
-use super::slot::{LinkState, MonitorState, MonitoredBy, Slot};
+use super::slot::{MonitorState, MonitoredBy, Slot};
 use super::system::{System, VTABLE};
 use crate::sched::task::{Lane, Priority};
 use crate::term::{Atom, Pid, Ref, Term};
@@ -114,8 +115,8 @@ impl Context {
         let child = unsafe { &mut *slot.own.get() };
         let mut reference = None;
         if o.link {
-            child.links.insert(me, LinkState { unlinking: 0 });
-            core.own().links.insert(pid, LinkState { unlinking: 0 });
+            child.links.insert(me, link_state::ACTIVE);
+            core.own().links.insert(pid, link_state::ACTIVE);
         }
         if let Some(m) = &o.monitor {
             let r = system.make_ref();

@@ -153,10 +153,4 @@ impl ThreadCtx {
         // SAFETY: the lease makes us the only owner.
         unsafe { &mut *(*self.cell).seat.get() }
     }
-
-    #[inline]
-    pub fn shared(&self) -> &Shared {
-        // SAFETY: the scheduler outlives its threads' records.
-        unsafe { &*self.shared }
-    }
 }
