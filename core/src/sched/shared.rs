@@ -84,6 +84,7 @@ pub(crate) struct Sitter {
 pub(crate) struct OsThread {
     pub id: u32,
     pub kernel_tid: i32,
+    pub cpu: crate::base::affinity::ThreadClock,
     /// Tasks whose parked fiber lives here, as others woke them.
     pinned: Handoff<Ptr>,
     /// The seat the thread sits on, or `NO_SEAT`. Relaxed: a stale value wakes a thread too many.
@@ -343,6 +344,7 @@ impl Shared {
         let os = Arc::new(OsThread {
             id: at as u32 + 1,
             kernel_tid: crate::base::affinity::gettid(),
+            cpu: crate::base::affinity::ThreadClock::current(),
             pinned: Handoff::new(),
             seat: AtomicUsize::new(NO_SEAT),
             parked_fibers: AtomicUsize::new(0),

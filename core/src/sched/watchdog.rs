@@ -2,7 +2,8 @@
 //! Imports: base, lease, shared, slow, worker.
 //!
 //! Takeover:
-//!  1 a seat shows the same odd slice number for `overstay_ms`
+//!  1 a seat shows the same odd slice number for `overstay_ms`, and its thread has run meanwhile (or for some times as
+//!    long, if it has not)
 //!  2 a stand-in thread is at hand; if there is none to be had, the seat stays as it is (a seat without a thread would
 //!    serve neither its queue nor its timers)
 //!  3 revoke the lease, unless the thread is inside the core just now (then try again at the next tick): from here on
@@ -27,6 +28,8 @@ use std::time::Duration;
 const TICK: Duration = Duration::from_millis(1);
 /// Ticks without a busy seat before the watchdog sleeps too.
 const QUIET_TICKS: u32 = 16;
+/// How many times as long a callback may take whose thread does not run: preempted, or blocked in the kernel.
+const PREEMPTED: u64 = 4;
 /// How often, within a tick, it looks whether the thread of an overstaying callback is outside the core. A callback
 /// that calls the runtime all the time is caught in one of a few ticks.
 const LOOKS: u32 = 64;
@@ -36,18 +39,27 @@ pub(crate) fn start(shared: &Arc<Shared>) -> std::io::Result<()> {
     let theirs = shared.clone();
     shared.start_thread("krarup-watchdog".into(), move || {
         *lock(&theirs.watchdog) = Some(thread::current());
-        Watchdog { seen: vec![(0, 0); theirs.seats.len()], quiet: 0, spare: None, shared: &theirs }.run();
+        Watchdog { seen: vec![Seen::default(); theirs.seats.len()], quiet: 0, spare: None, shared: &theirs }.run();
         theirs.thread_ended();
     })
 }
 
 struct Watchdog<'a> {
     shared: &'a Arc<Shared>,
-    /// Slice number a seat last showed, and for how many ticks.
-    seen: Vec<(u64, u64)>,
+    seen: Vec<Seen>,
     quiet: u32,
     /// A thread for the next takeover.
     spare: Option<StandIn>,
+}
+
+/// What a seat last showed.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    slice: u64,
+    /// For how many ticks.
+    ticks: u64,
+    /// Processor time of its thread when it was seen first.
+    cpu_ns: u64,
 }
 
 impl Watchdog<'_> {
@@ -82,15 +94,27 @@ impl Watchdog<'_> {
 
     fn inspect(&mut self, index: usize) {
         let slice = self.shared.seats[index].slice.load(Relaxed);
-        let seen = &mut self.seen[index];
-        if slice % 2 == 0 || seen.0 != slice {
-            *seen = (slice, 0);
+        let seen = self.seen[index];
+        if slice % 2 == 0 || seen.slice != slice {
+            let cpu_ns = if slice % 2 == 0 { 0 } else { self.cpu_ns(index) };
+            self.seen[index] = Seen { slice, ticks: 0, cpu_ns };
             return;
         }
-        seen.1 += 1;
-        if seen.1 >= self.shared.overstay_ms {
+        self.seen[index].ticks += 1;
+        let overstay = self.shared.overstay_ms;
+        if seen.ticks + 1 < overstay {
+            return;
+        }
+        // A thread that the kernel has not let run has not overstayed, and a stand-in would be no better off. One that
+        // is blocked does not run either; it is given a little longer.
+        let ran = self.cpu_ns(index).saturating_sub(seen.cpu_ns) >= overstay * 500_000;
+        if ran || seen.ticks + 1 >= overstay * PREEMPTED {
             self.take_over(index, slice);
         }
+    }
+
+    fn cpu_ns(&self, index: usize) -> u64 {
+        lock(&self.shared.seats[index].sitter).as_ref().and_then(|s| s.os.cpu.now_ns()).unwrap_or(0)
     }
 
     fn take_over(&mut self, index: usize, slice: u64) {
