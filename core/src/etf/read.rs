@@ -7,25 +7,27 @@ pub(super) type Result<T> = std::result::Result<T, DecodeError>;
 
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    rest: &'a [u8],
+    /// How many bytes there were in all, those before the start included.
+    total: usize,
 }
 
 impl<'a> Reader<'a> {
+    /// Reads from `at` on; offsets count from the start of `bytes`.
     pub fn new(bytes: &'a [u8], at: usize) -> Self {
-        Self { bytes, at }
+        Self { rest: bytes.get(at..).unwrap_or(&[]), total: bytes.len() }
     }
 
     /// How many bytes were taken, those before the start included.
     #[inline]
     pub fn at(&self) -> usize {
-        self.at
+        self.total - self.rest.len()
     }
 
     /// How many bytes are left.
     #[inline]
     pub fn left(&self) -> usize {
-        self.bytes.len() - self.at
+        self.rest.len()
     }
 
     #[cold]
@@ -36,14 +38,14 @@ impl<'a> Reader<'a> {
     /// The bytes run out here.
     #[cold]
     pub fn truncated<T>(&self) -> Result<T> {
-        self.fail(self.bytes.len(), DecodeErrorKind::Truncated)
+        self.fail(self.total, DecodeErrorKind::Truncated)
     }
 
     #[inline]
     pub fn take(&mut self, n: usize) -> Result<&'a [u8]> {
-        match self.bytes.get(self.at..).and_then(|b| b.get(..n)) {
-            Some(found) => {
-                self.at += n;
+        match self.rest.split_at_checked(n) {
+            Some((found, rest)) => {
+                self.rest = rest;
                 Ok(found)
             }
             None => self.truncated(),
@@ -52,9 +54,9 @@ impl<'a> Reader<'a> {
 
     #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        match self.bytes.get(self.at..).and_then(|b| b.first_chunk::<N>()) {
-            Some(found) => {
-                self.at += N;
+        match self.rest.split_first_chunk::<N>() {
+            Some((found, rest)) => {
+                self.rest = rest;
                 Ok(*found)
             }
             None => self.truncated(),
@@ -63,11 +65,7 @@ impl<'a> Reader<'a> {
 
     #[inline]
     pub fn skip(&mut self, n: usize) -> Result<()> {
-        if n > self.left() {
-            return self.truncated();
-        }
-        self.at += n;
-        Ok(())
+        self.take(n).map(|_| ())
     }
 
     #[inline]

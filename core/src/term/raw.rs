@@ -56,6 +56,20 @@ pub(super) mod tag {
     pub const BOXED: u8 = 0x40;
 }
 
+/// See [`Term::leaf`].
+pub(crate) enum Leaf<'a> {
+    Int(i64),
+    Atom(Atom),
+    /// The float's bits.
+    Float(u64),
+    Nil,
+    /// An inline binary: its bytes, the first one lowest, and its length.
+    Binary(u128, usize),
+    /// A tuple that is not empty.
+    Tuple(&'a [Term]),
+    Other,
+}
+
 /// The longest binary that needs no node.
 pub(super) const INLINE_BIN: usize = 15;
 
@@ -141,6 +155,42 @@ impl Term {
         // SAFETY: the first byte is a tag, so the word is not zero.
         let word = unsafe { NonZeroU64::new_unchecked(u64::from_ne_bytes(a)) };
         Self { word, payload: without_provenance(u64::from_ne_bytes(b) as usize) }
+    }
+
+    /// What is met most often, taken apart without more ado.
+    #[inline(always)]
+    pub(crate) fn leaf(&self) -> Leaf<'_> {
+        const TUPLE: u8 = tag::BOXED | block::kind::TUPLE;
+        match self.tag() {
+            tag::INT => Leaf::Int(self.value() as i64),
+            tag::ATOM => Leaf::Atom(Atom(self.data() as u32)),
+            tag::FLOAT => Leaf::Float(self.value()),
+            tag::NIL => Leaf::Nil,
+            t @ tag::BIN0..=tag::BIN15 => {
+                let both = u128::from(self.value().to_le()) << 64 | u128::from(self.word.get().to_le());
+                Leaf::Binary(both >> 8, usize::from(t - tag::BIN0))
+            }
+            TUPLE => {
+                // SAFETY: T1: the node is a live tuple's, whose elements lie behind the header.
+                Leaf::Tuple(unsafe {
+                    let len = block::header_len(*self.payload);
+                    std::slice::from_raw_parts(self.payload.add(1).cast::<Self>(), len)
+                })
+            }
+            _ => Leaf::Other,
+        }
+    }
+
+    /// Whether it is an integer from 0 to 255.
+    #[inline(always)]
+    pub(crate) fn is_byte(&self) -> bool {
+        self.tag() == tag::INT && self.value() < 256
+    }
+
+    /// The lowest byte of an integer.
+    #[inline(always)]
+    pub(crate) fn as_byte(&self) -> u8 {
+        self.value() as u8
     }
 
     /// A term that points at a node; it owns whatever count its place demands (B2).
