@@ -72,7 +72,8 @@ pub fn encode_bare(
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
     wire::with(|wires| {
-        let mut writer = Writer { out: Sink::new(out), text: Text { atoms, wires, uses }, nested: Rows::Even(&[]), fun: None };
+        let mut writer =
+            Writer { out: Sink::new(out), text: Text { atoms, wires, uses }, nested: Rows::Even(&[]), fun: None };
         let done = writer.run(t);
         writer.out.settle();
         done

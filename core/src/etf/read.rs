@@ -52,6 +52,44 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The next N bytes, zeros where there are not as many (`pad` has room for that case); they are not taken. What is
+    /// read out of zeros shows when the bytes are taken by `advance`.
+    #[inline(always)]
+    pub fn window<'w, const N: usize>(&self, pad: &'w mut [u8; N]) -> Window<'w, N>
+    where
+        'a: 'w,
+    {
+        match self.rest.first_chunk::<N>() {
+            Some(all) => Window(all),
+            None => self.padded(pad),
+        }
+    }
+
+    /// The next N bytes, if there are as many; they are not taken.
+    #[inline(always)]
+    pub fn full_window<const N: usize>(&self) -> Option<Window<'a, N>> {
+        self.rest.first_chunk::<N>().map(Window)
+    }
+
+    #[cold]
+    fn padded<'w, const N: usize>(&self, pad: &'w mut [u8; N]) -> Window<'w, N> {
+        *pad = [0; N];
+        pad.iter_mut().zip(self.rest).for_each(|(to, from)| *to = *from);
+        Window(pad)
+    }
+
+    /// Takes `n` bytes.
+    #[inline(always)]
+    pub fn advance(&mut self, n: usize) -> Result<()> {
+        match self.rest.get(n..) {
+            Some(rest) => {
+                self.rest = rest;
+                Ok(())
+            }
+            None => self.truncated(),
+        }
+    }
+
     #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         match self.rest.split_first_chunk::<N>() {
@@ -97,5 +135,45 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn len32(&mut self) -> Result<usize> {
         self.u32().map(|n| n as usize)
+    }
+}
+
+/// Bytes that lie ahead of a reader.
+#[derive(Clone, Copy)]
+pub(super) struct Window<'w, const N: usize>(&'w [u8; N]);
+
+impl<const N: usize> Window<'_, N> {
+    #[inline(always)]
+    fn array<const M: usize>(&self, at: usize) -> [u8; M] {
+        // Both are constants at every call, so the check is gone.
+        self.0.get(at..).and_then(|b| b.first_chunk::<M>()).copied().unwrap_or([0; M])
+    }
+
+    #[inline(always)]
+    pub fn u8(&self, at: usize) -> u8 {
+        self.array::<1>(at)[0]
+    }
+
+    #[inline(always)]
+    pub fn u16(&self, at: usize) -> u16 {
+        u16::from_be_bytes(self.array(at))
+    }
+
+    #[inline(always)]
+    pub fn u32(&self, at: usize) -> u32 {
+        u32::from_be_bytes(self.array(at))
+    }
+
+    #[inline(always)]
+    pub fn u64(&self, at: usize) -> u64 {
+        u64::from_be_bytes(self.array(at))
+    }
+
+    /// `len` bytes, at most 16, as a number whose lowest byte is the first.
+    #[inline(always)]
+    pub fn number(&self, at: usize, len: usize) -> u128 {
+        let all = u128::from_le_bytes(self.array(at));
+        // One read and a mask for those that are too many.
+        if len == 0 { 0 } else { all & (u128::MAX >> (128u32.saturating_sub(8 * len as u32))) }
     }
 }

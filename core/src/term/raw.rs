@@ -71,7 +71,7 @@ pub(crate) enum Leaf<'a> {
 }
 
 /// The longest binary that needs no node.
-pub(super) const INLINE_BIN: usize = 15;
+pub(crate) const INLINE_BIN: usize = 15;
 
 const fn word(tag: u8, data: u64) -> NonZeroU64 {
     debug_assert!(tag != 0 && data < 1 << 56);
@@ -145,16 +145,22 @@ impl Term {
     }
 
     /// A binary of at most 15 bytes; longer input is cut.
-    #[inline]
     pub(super) fn inline_binary(bytes: &[u8]) -> Self {
-        let len = bytes.len().min(INLINE_BIN);
-        let mut both = [0u8; 16];
-        both[0] = tag::BIN0 + len as u8;
-        both[1..=len].copy_from_slice(&bytes[..len]);
-        let [a, b] = halves(both);
-        // SAFETY: the first byte is a tag, so the word is not zero.
-        let word = unsafe { NonZeroU64::new_unchecked(u64::from_ne_bytes(a)) };
-        Self { word, payload: without_provenance(u64::from_ne_bytes(b) as usize) }
+        let bytes = &bytes[..bytes.len().min(INLINE_BIN)];
+        Self::short_binary(bytes.iter().rev().fold(0, |n, &b| n << 8 | u128::from(b)), bytes.len())
+    }
+
+    /// A binary of at most 15 bytes, given as a number whose lowest byte is the first and whose other bytes are zero.
+    #[inline(always)]
+    pub(crate) fn short_binary(bytes: u128, len: usize) -> Self {
+        debug_assert!(len <= INLINE_BIN && bytes >> (8 * len) == 0);
+        let tag = tag::BIN0 + len.min(INLINE_BIN) as u8;
+        let both = bytes << 8 | u128::from(tag);
+        // In memory the tag comes first, then the bytes in order.
+        let (low, high) = ((both as u64).to_le(), ((both >> 64) as u64).to_le());
+        // SAFETY: the lowest byte is a tag, so the word is not zero.
+        let word = unsafe { NonZeroU64::new_unchecked(low) };
+        Self { word, payload: without_provenance(high as usize) }
     }
 
     /// What is met most often, taken apart without more ado.
@@ -273,13 +279,6 @@ impl Term {
         }
         Clones { word: self.word, payload: self.payload, left: n }
     }
-}
-
-fn halves(both: [u8; 16]) -> [[u8; 8]; 2] {
-    let (mut a, mut b) = ([0; 8], [0; 8]);
-    a.copy_from_slice(&both[..8]);
-    b.copy_from_slice(&both[8..]);
-    [a, b]
 }
 
 impl Clone for Term {
