@@ -279,7 +279,7 @@ impl<'s> Lexer<'s> {
         let mut owned: Option<String> = None;
         loop {
             if owned.is_none() {
-                self.bump_while(|c| c != quote && c != '\\' && c >= ' ');
+                self.bump_while(|c| c != quote && c != '\\' && c >= ' ' && is_character(c));
             }
             let here = self.at;
             match self.peek() {
