@@ -206,7 +206,8 @@ fn funs<'a>(a: FunView<'a>, b: FunView<'a>) -> Result<Ordering, (&'a [Term], &'a
     }
 }
 
-/// Old index and old uniq are integers, so this does not nest.
+/// Old index and old uniq are integers, so this does not nest. (OTP 25 subtracts them in 32 bits, so that values more
+/// than 2^31 apart come out the wrong way round there; an order that is none would be of no use to us.)
 fn local_funs(m: &LocalFunView<'_>, n: &LocalFunView<'_>) -> Ordering {
     atoms(m.module, n.module)
         .then_with(|| m.old_index.compare(n.old_index))
