@@ -14,6 +14,8 @@ mod error;
 mod inflate;
 mod read;
 mod scan;
+mod sink;
+mod wire;
 
 pub use decode::{AtomReferences, Decoder, decode, decode_shared};
 pub use encode::{AtomText, AtomUses, EncodeOptions, encode, encode_bare, encode_into};

@@ -40,6 +40,7 @@ pub use ids::{Pid, Port, Ref};
 pub use memory::live_blocks;
 pub use node::{NodeError, NodeId};
 pub use num_bigint::BigInt;
+pub(crate) use raw::Leaf;
 pub use raw::{Clones, Term};
 pub use resource::Resource;
 pub use view::{BigView, BitsView, FunView, ListIter, ListView, LocalFun, LocalFunView, MapIter, MapView, View};

@@ -10,53 +10,58 @@ use std::cell::Cell;
 /// Entries of the memory.
 const SLOTS: usize = 256;
 /// Texts up to this many bytes are remembered.
-const SHORT: usize = 16;
+pub(super) const SHORT: usize = 16;
 
-/// A text of up to 16 bytes and its atom. Atoms are never removed, so an entry stays true.
-#[derive(Clone, Copy)]
-struct Known {
-    text: [u64; 2],
-    len: u32,
-    atom: Atom,
+/// A text of up to 16 bytes, the first one lowest, and its atom. Atoms are never removed, so an entry stays true.
+struct Entry {
+    text: Cell<u128>,
+    len: Cell<u32>,
+    atom: Cell<Atom>,
 }
 
+/// A thread's memory.
+pub(super) struct Known([Entry; SLOTS]);
+
 thread_local! {
-    static KNOWN: [Cell<Known>; SLOTS] = const {
+    static KNOWN: Known = const {
         // The empty text is the atom ''.
-        [const { Cell::new(Known { text: [0; 2], len: 0, atom: atoms::EMPTY }) }; SLOTS]
+        Known([const { Entry { text: Cell::new(0), len: Cell::new(0), atom: Cell::new(atoms::EMPTY) } }; SLOTS])
     };
 }
 
-/// A text's bytes as two words, the same for the same text of a given length.
-#[inline]
-fn words(b: &[u8]) -> [u64; 2] {
-    match (b.first_chunk::<8>(), b.last_chunk::<8>()) {
-        (Some(first), Some(last)) => [u64::from_le_bytes(*first), u64::from_le_bytes(*last)],
-        _ => match (b.first_chunk::<4>(), b.last_chunk::<4>()) {
-            (Some(first), Some(last)) => [u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into()],
-            _ => [b.iter().fold(0, |w, &b| w << 8 | u64::from(b)), 0],
-        },
-    }
+/// Runs `f` with this thread's memory.
+pub(super) fn with<R>(f: impl FnOnce(&Known) -> R) -> R {
+    KNOWN.with(f)
 }
 
-/// The atom of an ASCII or UTF-8 text.
-#[inline]
-pub(super) fn known(text: &[u8]) -> std::result::Result<Atom, Kind> {
-    if text.len() > SHORT {
-        return intern(text);
+impl Known {
+    fn slot(&self, number: u128, len: usize) -> &Entry {
+        let half = (number as u64) ^ ((number >> 64) as u64).rotate_left(29) ^ len as u64;
+        &self.0[(half.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize % SLOTS]
     }
-    let key = words(text);
-    let hash = (key[0] ^ key[1].rotate_left(29) ^ text.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    KNOWN.with(|known| {
-        let slot = &known[(hash >> 56) as usize % SLOTS];
-        let entry = slot.get();
-        if entry.text == key && entry.len == text.len() as u32 {
-            return Ok(entry.atom);
+
+    /// The atom of a text of at most 16 bytes, if it is remembered.
+    #[inline(always)]
+    pub fn find(&self, number: u128, len: usize) -> Option<Atom> {
+        let slot = self.slot(number, len);
+        (slot.text.get() == number && slot.len.get() as usize == len).then(|| slot.atom.get())
+    }
+
+    /// The atom of any text.
+    fn make(&self, text: &[u8], utf8: bool) -> std::result::Result<Atom, Kind> {
+        if !utf8 && !text.is_ascii() {
+            return latin1(text);
         }
         let atom = intern(text)?;
-        slot.set(Known { text: key, len: text.len() as u32, atom });
+        if text.len() <= SHORT {
+            let number = text.iter().rev().fold(0, |n, &b| n << 8 | u128::from(b));
+            let slot = self.slot(number, text.len());
+            slot.text.set(number);
+            slot.len.set(text.len() as u32);
+            slot.atom.set(atom);
+        }
         Ok(atom)
-    })
+    }
 }
 
 #[cold]
@@ -72,26 +77,24 @@ fn intern(text: &[u8]) -> std::result::Result<Atom, Kind> {
 #[cold]
 fn latin1(text: &[u8]) -> std::result::Result<Atom, Kind> {
     let text: String = text.iter().map(|&b| char::from(b)).collect();
-    known(text.as_bytes())
+    intern(text.as_bytes())
 }
 
+/// The highest bit of each of 16 bytes: set in none of an ASCII text.
+pub(super) const HIGH_BITS: u128 = u128::from_ne_bytes([0x80; 16]);
+
 /// The atom that follows its tag.
-#[inline]
-pub(super) fn read<'a>(
-    r: &mut Reader<'a>,
+#[inline(never)]
+pub(super) fn read(
+    r: &mut Reader<'_>,
+    known: &Known,
     tag: u8,
     start: usize,
     reference: impl FnOnce(u8) -> Option<Atom>,
 ) -> Result<Atom> {
-    let text: &'a [u8] = match tag {
-        tag::SMALL_ATOM | tag::SMALL_ATOM_UTF8 => {
-            let n = r.u8()?;
-            r.take(usize::from(n))?
-        }
-        tag::ATOM | tag::ATOM_UTF8 => {
-            let n = r.u16()?;
-            r.take(usize::from(n))?
-        }
+    let len = match tag {
+        tag::SMALL_ATOM | tag::SMALL_ATOM_UTF8 => usize::from(r.u8()?),
+        tag::ATOM | tag::ATOM_UTF8 => usize::from(r.u16()?),
         tag::ATOM_CACHE_REF => {
             let n = r.u8()?;
             return match reference(n) {
@@ -102,8 +105,18 @@ pub(super) fn read<'a>(
         other => return r.fail(start, Kind::Misplaced(other)),
     };
     let utf8 = matches!(tag, tag::SMALL_ATOM_UTF8 | tag::ATOM_UTF8);
-    let found = if utf8 || text.is_ascii() { known(text) } else { latin1(text) };
-    match found {
+    let mut pad = [0; SHORT];
+    let window = r.window(&mut pad);
+    let text = r.take(len)?;
+    if len <= SHORT {
+        let number = window.number(0, len);
+        if (utf8 || number & HIGH_BITS == 0)
+            && let Some(atom) = known.find(number, len)
+        {
+            return Ok(atom);
+        }
+    }
+    match known.make(text, utf8) {
         Ok(atom) => Ok(atom),
         Err(kind) => r.fail(start, kind),
     }

@@ -2,9 +2,9 @@
 //! Imports: read, scan, atoms, inflate, term.
 
 use super::error::{DecodeError, DecodeErrorKind as Kind};
-use super::read::{Reader, Result};
+use super::read::{Reader, Result, Window};
 use super::{FLOAT_TEXT, atoms, inflate, scan, tag};
-use crate::term::build::{BuildError, Builder};
+use crate::term::build::{BuildError, Builder, IN_BLOCK, INLINE_BIN};
 use crate::term::{Atom, NodeId, Pid, Port, Ref, Term};
 use bytes::Bytes;
 
@@ -119,31 +119,61 @@ impl<'a> Decoder<'a> {
         let extent = scan::scan(Reader::new(bytes, at))?;
         let too_large = DecodeError { offset: at, kind: Kind::TooLarge };
         let builder = Builder::new(extent.words).map_err(|_| too_large)?;
-        let r = Reader::new(bytes, at);
-        let mut filler = Filler { r, builder, decoder: self, shared, last_node: None };
-        while !filler.builder.is_complete() {
-            filler.term()?;
-        }
-        let term = filler.builder.finish().map_err(|_| too_large)?;
-        Ok((term, extent.end))
+        atoms::with(|known| {
+            let r = Reader::new(bytes, at);
+            let mut filler = Filler { r, builder, known, decoder: self, shared, last_node: None };
+            filler.run()?;
+            let term = filler.builder.finish().map_err(|_| too_large)?;
+            Ok((term, extent.end))
+        })
     }
 }
 
-struct Filler<'a, 'd> {
+struct Filler<'a, 'd, 'k> {
     r: Reader<'a>,
     builder: Builder,
+    known: &'k atoms::Known,
     decoder: &'d Decoder<'d>,
     shared: Option<&'a Bytes>,
     /// Most messages speak of one node.
     last_node: Option<(Atom, u32, NodeId)>,
 }
 
-impl Filler<'_, '_> {
-    /// One term, or the head of a compound one.
-    #[inline]
+impl<'a> Filler<'a, '_, '_> {
+    /// All terms up to the end of the first.
+    fn run(&mut self) -> Result<()> {
+        while !self.builder.is_complete() {
+            let start = self.r.at();
+            // Copies that can stay in registers.
+            let (mut r, known) = (self.r, self.known);
+            let filled = self.builder.put_while(|| leaf(&mut r, known));
+            self.r = r;
+            filled.map_err(|e| built(e, start))?;
+            if !self.builder.is_complete() {
+                self.term()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One term of any kind, or the head of a compound one.
     fn term(&mut self) -> Result<()> {
         let start = self.r.at();
-        let done = match self.r.u8()? {
+        let tag = self.r.u8()?;
+        let done = match tag {
+            tag::SMALL_TUPLE => {
+                let n = self.r.u8()?;
+                self.builder.open_tuple(usize::from(n))
+            }
+            tag::LIST => {
+                let n = self.r.len32()?;
+                self.builder.open_list(n)
+            }
+            tag::MAP => {
+                let n = self.r.len32()?;
+                self.builder.open_map(n)
+            }
+            tag::NIL => self.builder.put(Term::nil()),
             tag::SMALL_INTEGER => {
                 let n = self.r.u8()?;
                 self.builder.put(Term::int(i64::from(n)))
@@ -156,48 +186,27 @@ impl Filler<'_, '_> {
                 let f = f64::from_bits(self.r.u64()?);
                 return self.float(start, f);
             }
-            t @ (tag::SMALL_ATOM | tag::SMALL_ATOM_UTF8 | tag::ATOM | tag::ATOM_UTF8 | tag::ATOM_CACHE_REF) => {
-                let atom = self.atom_of(t, start)?;
-                self.builder.put(Term::from(atom))
-            }
-            tag::NIL => self.builder.put(Term::nil()),
-            tag::SMALL_TUPLE => {
-                let n = self.r.u8()?;
-                self.builder.open_tuple(usize::from(n))
+            tag::BINARY => {
+                let n = self.r.len32()?;
+                let bytes = self.r.take(n)?;
+                match self.shared {
+                    Some(all) if n > IN_BLOCK => self.builder.put_shared(all.slice_ref(bytes)),
+                    _ => self.builder.put_binary(bytes),
+                }
             }
             tag::LARGE_TUPLE => {
                 let n = self.r.len32()?;
                 self.builder.open_tuple(n)
-            }
-            tag::LIST => {
-                let n = self.r.len32()?;
-                self.builder.open_list(n)
             }
             tag::STRING => {
                 let n = self.r.u16()?;
                 let bytes = self.r.take(usize::from(n))?;
                 self.builder.put_string(bytes)
             }
-            tag::MAP => {
-                let n = self.r.len32()?;
-                self.builder.open_map(n)
+            tag::ATOM | tag::SMALL_ATOM_UTF8 | tag::SMALL_ATOM | tag::ATOM_UTF8 | tag::ATOM_CACHE_REF => {
+                let atom = self.atom_of(tag, start)?;
+                self.builder.put(Term::from(atom))
             }
-            tag::BINARY => {
-                let n = self.r.len32()?;
-                let bytes = self.r.take(n)?;
-                match self.shared {
-                    Some(all) if n > crate::term::build::IN_BLOCK => self.builder.put_shared(all.slice_ref(bytes)),
-                    _ => self.builder.put_binary(bytes),
-                }
-            }
-            other => return self.rare(other, start),
-        };
-        done.map_err(|e| built(e, start))
-    }
-
-    #[inline(never)]
-    fn rare(&mut self, tag: u8, start: usize) -> Result<()> {
-        let done = match tag {
             tag::FLOAT => {
                 let text = self.r.take(FLOAT_TEXT)?;
                 let Some(f) = float_text(text) else { return self.r.fail(start, Kind::Float) };
@@ -261,10 +270,9 @@ impl Filler<'_, '_> {
         }
     }
 
-    #[inline]
     fn atom_of(&mut self, tag: u8, start: usize) -> Result<Atom> {
         let references = self.decoder.references;
-        atoms::read(&mut self.r, tag, start, |n| references?.atom(n))
+        atoms::read(&mut self.r, self.known, tag, start, |n| references?.atom(n))
     }
 
     fn atom(&mut self) -> Result<Atom> {
@@ -355,6 +363,43 @@ impl Filler<'_, '_> {
             .and_then(|()| self.builder.put(Term::from(pid)))
             .map_err(|e| built(e, start))
     }
+}
+
+/// The next term if it is one of the frequent ones without a node, short, and not near the end of the bytes.
+#[inline(always)]
+fn leaf(r: &mut Reader<'_>, known: &atoms::Known) -> Option<Term> {
+    let w: Window<'_, 24> = r.full_window()?;
+    let (size, t) = match w.u8(0) {
+        tag::SMALL_INTEGER => (2, Term::int(i64::from(w.u8(1)))),
+        tag::INTEGER => (5, Term::int(i64::from(w.u32(1) as i32))),
+        tag::NIL => (1, Term::nil()),
+        tag::NEW_FLOAT => (9, Term::float(f64::from_bits(w.u64(1)))?),
+        tag::BINARY => {
+            let n = w.u32(1) as usize;
+            if n > INLINE_BIN {
+                return None;
+            }
+            (5 + n, Term::short_binary(w.number(5, n), n))
+        }
+        tag::ATOM => {
+            let n = usize::from(w.u16(1));
+            let number = w.number(3, n);
+            if n > atoms::SHORT || number & atoms::HIGH_BITS != 0 {
+                return None;
+            }
+            (3 + n, Term::from(known.find(number, n)?))
+        }
+        tag::SMALL_ATOM_UTF8 => {
+            let n = usize::from(w.u8(1));
+            if n > atoms::SHORT {
+                return None;
+            }
+            (2 + n, Term::from(known.find(w.number(2, n), n)?))
+        }
+        _ => return None,
+    };
+    r.advance(size).ok()?;
+    Some(t)
 }
 
 #[cold]

@@ -22,70 +22,55 @@ pub(super) struct Extent {
 pub(super) fn scan(mut r: Reader<'_>) -> Result<Extent> {
     let mut words = 0usize;
     let mut pending = 1usize;
+    let mut pad = [0; 8];
     while pending > 0 {
         pending -= 1;
-        let start = r.at();
-        let more = match r.u8()? {
-            tag::SMALL_INTEGER | tag::ATOM_CACHE_REF => {
-                r.skip(1)?;
-                0
-            }
-            tag::INTEGER => {
-                r.skip(4)?;
-                0
-            }
-            tag::NEW_FLOAT => {
-                r.skip(8)?;
-                0
-            }
-            tag::NIL => 0,
-            tag::SMALL_ATOM | tag::SMALL_ATOM_UTF8 => {
-                let n = r.u8()?;
-                r.skip(usize::from(n))?;
-                0
-            }
-            tag::ATOM | tag::ATOM_UTF8 => {
-                let n = r.u16()?;
-                r.skip(usize::from(n))?;
-                0
-            }
+        let w = r.window::<8>(&mut pad);
+        // How many bytes it takes, how many words, and how many terms follow.
+        let (size, own, more) = match w.u8(0) {
+            tag::SMALL_INTEGER | tag::ATOM_CACHE_REF => (2, 0, 0),
+            tag::INTEGER => (5, 0, 0),
+            tag::NEW_FLOAT => (9, 0, 0),
+            tag::NIL => (1, 0, 0),
+            tag::SMALL_ATOM | tag::SMALL_ATOM_UTF8 => (2 + usize::from(w.u8(1)), 0, 0),
+            tag::ATOM | tag::ATOM_UTF8 => (3 + usize::from(w.u16(1)), 0, 0),
             tag::SMALL_TUPLE => {
-                let n = usize::from(r.u8()?);
-                words += measure::tuple(n);
-                n
+                let n = usize::from(w.u8(1));
+                (2, measure::tuple(n), n)
             }
             tag::LARGE_TUPLE => {
-                let n = r.len32()?;
-                if n > MAX_ARITY {
-                    return r.fail(start, Kind::TooLarge);
+                let n = w.u32(1) as usize;
+                if n > MAX_ARITY && r.left() >= 5 {
+                    return r.fail(r.at(), Kind::TooLarge);
                 }
-                words += measure::tuple(n);
-                n
+                (5, measure::tuple(n), n)
             }
             tag::LIST => {
-                let n = r.len32()?;
-                words += measure::list(n);
-                n + 1
+                let n = w.u32(1) as usize;
+                (5, measure::list(n), n + 1)
             }
             tag::STRING => {
-                let n = usize::from(r.u16()?);
-                words += measure::list(n);
-                r.skip(n)?;
-                0
+                let n = usize::from(w.u16(1));
+                (3 + n, measure::list(n), 0)
             }
             tag::BINARY => {
-                let n = r.len32()?;
-                words += measure::binary(n);
-                r.skip(n)?;
-                0
+                let n = w.u32(1) as usize;
+                (5 + n, measure::binary(n), 0)
             }
             tag::MAP => {
-                let n = r.len32()?;
-                words += measure::map(n);
-                2 * n
+                let n = w.u32(1) as usize;
+                (5, measure::map(n), 2 * n)
             }
-            other => scan_rare(&mut r, other, start, &mut words)?,
+            _ => {
+                // A copy, so that `r` can stay in registers.
+                let mut copy = r;
+                let (own, more) = scan_rare(&mut copy)?;
+                r = copy;
+                (0, own, more)
+            }
         };
+        r.advance(size)?;
+        words += own;
         pending += more;
         if pending > r.left() {
             return r.truncated();
@@ -94,9 +79,12 @@ pub(super) fn scan(mut r: Reader<'_>) -> Result<Extent> {
     Ok(Extent { words, end: r.at() })
 }
 
-/// The tags that are seldom seen; gives how many terms follow.
+/// The tags that are seldom seen; gives the words of the term, and how many terms follow.
 #[inline(never)]
-fn scan_rare(r: &mut Reader<'_>, tag: u8, start: usize, words: &mut usize) -> Result<usize> {
+fn scan_rare(r: &mut Reader<'_>) -> Result<(usize, usize)> {
+    let start = r.at();
+    let tag = r.u8()?;
+    let mut words = 0;
     match tag {
         tag::FLOAT => r.skip(FLOAT_TEXT)?,
         tag::BIT_BINARY => {
@@ -105,17 +93,17 @@ fn scan_rare(r: &mut Reader<'_>, tag: u8, start: usize, words: &mut usize) -> Re
             if last > 8 || (last == 0) != (n == 0) {
                 return r.fail(start, Kind::BitCount(last));
             }
-            *words += measure::bits((n * 8).saturating_sub(8) + usize::from(last));
+            words += measure::bits((n * 8).saturating_sub(8) + usize::from(last));
             r.skip(n)?;
         }
         tag::SMALL_BIG => {
             let n = usize::from(r.u8()?);
-            *words += measure::big(n);
+            words += measure::big(n);
             r.skip(n + 1)?;
         }
         tag::LARGE_BIG => {
             let n = r.len32()?;
-            *words += measure::big(n);
+            words += measure::big(n);
             r.skip(n + 1)?;
         }
         tag::PID | tag::NEW_PID => skip_pid(r, tag)?,
@@ -140,7 +128,7 @@ fn scan_rare(r: &mut Reader<'_>, tag: u8, start: usize, words: &mut usize) -> Re
             if !(1..=5).contains(&n) {
                 return r.fail(start, Kind::ReferenceLength(n));
             }
-            *words += measure::reference(usize::from(n));
+            words += measure::reference(usize::from(n));
             skip_atom(r)?;
             r.skip(4 * usize::from(n) + if tag == tag::NEW_REFERENCE { 1 } else { 4 })?;
         }
@@ -161,13 +149,13 @@ fn scan_rare(r: &mut Reader<'_>, tag: u8, start: usize, words: &mut usize) -> Re
                 t @ (tag::PID | tag::NEW_PID) => skip_pid(r, t)?,
                 other => return r.fail(pid, Kind::Misplaced(other)),
             }
-            *words += measure::local_fun(free);
-            return Ok(free);
+            words += measure::local_fun(free);
+            return Ok((words, free));
         }
         tag::LOCAL => return r.fail(start, Kind::Local),
         other => return r.fail(start, Kind::Tag(other)),
     }
-    Ok(0)
+    Ok((words, 0))
 }
 
 fn skip_pid(r: &mut Reader<'_>, tag: u8) -> Result<()> {

@@ -14,7 +14,7 @@ pub use arena::{Arena, RawTerm};
 pub use exact::{BuildError, Builder};
 
 use super::block::{kind, node_words};
-use super::raw::INLINE_BIN;
+pub(crate) use super::raw::INLINE_BIN;
 
 /// Binaries of up to this many bytes lie in their block; longer ones are shared bytes of their own.
 pub const IN_BLOCK: usize = 64;

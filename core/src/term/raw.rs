@@ -56,8 +56,22 @@ pub(super) mod tag {
     pub const BOXED: u8 = 0x40;
 }
 
+/// See [`Term::leaf`].
+pub(crate) enum Leaf<'a> {
+    Int(i64),
+    Atom(Atom),
+    /// The float's bits.
+    Float(u64),
+    Nil,
+    /// An inline binary: its bytes, the first one lowest, and its length.
+    Binary(u128, usize),
+    /// A tuple that is not empty.
+    Tuple(&'a [Term]),
+    Other,
+}
+
 /// The longest binary that needs no node.
-pub(super) const INLINE_BIN: usize = 15;
+pub(crate) const INLINE_BIN: usize = 15;
 
 const fn word(tag: u8, data: u64) -> NonZeroU64 {
     debug_assert!(tag != 0 && data < 1 << 56);
@@ -131,16 +145,58 @@ impl Term {
     }
 
     /// A binary of at most 15 bytes; longer input is cut.
-    #[inline]
     pub(super) fn inline_binary(bytes: &[u8]) -> Self {
-        let len = bytes.len().min(INLINE_BIN);
-        let mut both = [0u8; 16];
-        both[0] = tag::BIN0 + len as u8;
-        both[1..=len].copy_from_slice(&bytes[..len]);
-        let [a, b] = halves(both);
-        // SAFETY: the first byte is a tag, so the word is not zero.
-        let word = unsafe { NonZeroU64::new_unchecked(u64::from_ne_bytes(a)) };
-        Self { word, payload: without_provenance(u64::from_ne_bytes(b) as usize) }
+        let bytes = &bytes[..bytes.len().min(INLINE_BIN)];
+        Self::short_binary(bytes.iter().rev().fold(0, |n, &b| n << 8 | u128::from(b)), bytes.len())
+    }
+
+    /// A binary of at most 15 bytes, given as a number whose lowest byte is the first and whose other bytes are zero.
+    #[inline(always)]
+    pub(crate) fn short_binary(bytes: u128, len: usize) -> Self {
+        debug_assert!(len <= INLINE_BIN && bytes >> (8 * len) == 0);
+        let tag = tag::BIN0 + len.min(INLINE_BIN) as u8;
+        let both = bytes << 8 | u128::from(tag);
+        // In memory the tag comes first, then the bytes in order.
+        let (low, high) = ((both as u64).to_le(), ((both >> 64) as u64).to_le());
+        // SAFETY: the lowest byte is a tag, so the word is not zero.
+        let word = unsafe { NonZeroU64::new_unchecked(low) };
+        Self { word, payload: without_provenance(high as usize) }
+    }
+
+    /// What is met most often, taken apart without more ado.
+    #[inline(always)]
+    pub(crate) fn leaf(&self) -> Leaf<'_> {
+        const TUPLE: u8 = tag::BOXED | block::kind::TUPLE;
+        match self.tag() {
+            tag::INT => Leaf::Int(self.value() as i64),
+            tag::ATOM => Leaf::Atom(Atom(self.data() as u32)),
+            tag::FLOAT => Leaf::Float(self.value()),
+            tag::NIL => Leaf::Nil,
+            t @ tag::BIN0..=tag::BIN15 => {
+                let both = u128::from(self.value().to_le()) << 64 | u128::from(self.word.get().to_le());
+                Leaf::Binary(both >> 8, usize::from(t - tag::BIN0))
+            }
+            TUPLE => {
+                // SAFETY: T1: the node is a live tuple's, whose elements lie behind the header.
+                Leaf::Tuple(unsafe {
+                    let len = block::header_len(*self.payload);
+                    std::slice::from_raw_parts(self.payload.add(1).cast::<Self>(), len)
+                })
+            }
+            _ => Leaf::Other,
+        }
+    }
+
+    /// Whether it is an integer from 0 to 255.
+    #[inline(always)]
+    pub(crate) fn is_byte(&self) -> bool {
+        self.tag() == tag::INT && self.value() < 256
+    }
+
+    /// The lowest byte of an integer.
+    #[inline(always)]
+    pub(crate) fn as_byte(&self) -> u8 {
+        self.value() as u8
     }
 
     /// A term that points at a node; it owns whatever count its place demands (B2).
@@ -223,13 +279,6 @@ impl Term {
         }
         Clones { word: self.word, payload: self.payload, left: n }
     }
-}
-
-fn halves(both: [u8; 16]) -> [[u8; 8]; 2] {
-    let (mut a, mut b) = ([0; 8], [0; 8]);
-    a.copy_from_slice(&both[..8]);
-    b.copy_from_slice(&both[8..]);
-    [a, b]
 }
 
 impl Clone for Term {

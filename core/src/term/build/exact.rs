@@ -100,6 +100,35 @@ impl Builder {
         unsafe { self.place(t, false) }
     }
 
+    /// Puts what `next` gives as the next parts of the innermost open compound, until that is complete or `next` gives
+    /// nothing. Puts nothing if no compound is open.
+    ///
+    /// # Errors
+    /// [`BuildError`], after which the builder is of no use.
+    #[inline(always)]
+    pub fn put_while(&mut self, mut next: impl FnMut() -> Option<Term>) -> Result<(), BuildError> {
+        let (mut slot, end) = (self.slot, self.slot_end);
+        if slot == end {
+            return Ok(());
+        }
+        while let Some(t) = next() {
+            if t.is_boxed() {
+                // The count moves in with the term (B2).
+                self.links.add_foreign();
+            }
+            // SAFETY: E1: an unwritten slot of an open node.
+            unsafe {
+                slot.write(t);
+                slot = slot.add(1);
+            }
+            self.slot = slot;
+            if slot == end {
+                return self.close();
+            }
+        }
+        Ok(())
+    }
+
     #[cold]
     fn put_foreign(&mut self, t: Term) -> Result<(), BuildError> {
         if self.slot == self.slot_end {
