@@ -16,14 +16,16 @@ mod binary;
 mod error;
 mod lexer;
 mod number;
-pub(crate) mod parser;
+mod parser;
 mod terms;
 
+pub(crate) use binary::{Element, Size, build};
 pub use error::{ParseError, ParseErrorKind};
+pub(crate) use lexer::{Lexer, Position};
+pub(crate) use parser::{Builder, Item, Pair, Parser};
 
 use crate::term::Term;
-use lexer::{Lexer, Token};
-use parser::Parser;
+use lexer::Token;
 
 /// Reads one term. A dot at its end may be left out; after it only white space and comments may follow.
 ///
@@ -97,6 +99,14 @@ impl Options {
     pub fn existing_atoms(mut self, only: bool) -> Self {
         self.existing_atoms = only;
         self
+    }
+
+    pub(crate) fn depth(&self) -> usize {
+        self.max_depth
+    }
+
+    pub(crate) fn binary_growth_bits(&self) -> usize {
+        self.max_binary_growth.saturating_mul(8)
     }
 
     /// As [`parse_term`].

@@ -45,7 +45,9 @@ fn long_integers_are_read_and_limited() {
 
 #[test]
 fn sizes_do_not_make_much_of_little() {
-    for text in ["<<0:1000000000000>>", "<<0:999999999/unit:256>>", "<<\"abc\":100000000>>", "<<1:18446744073709551615>>"] {
+    for text in
+        ["<<0:1000000000000>>", "<<0:999999999/unit:256>>", "<<\"abc\":100000000>>", "<<1:18446744073709551615>>"]
+    {
         let e = parse_term(text).unwrap_err();
         assert_eq!(e.kind, ParseErrorKind::TooLarge, "{text}");
     }

@@ -74,7 +74,7 @@ impl<'a> BitReader<'a> {
 
     /// Whether the next field starts at a byte.
     pub fn is_aligned(&self) -> bool {
-        self.pos % 8 == 0
+        self.pos.is_multiple_of(8)
     }
 
     fn need(&self, bits: usize) -> Result<(), BitError> {
@@ -121,7 +121,7 @@ impl<'a> BitReader<'a> {
         for i in 0..whole {
             value |= self.peek(pos + 8 * i, 8) << (8 * i);
         }
-        if count % 8 != 0 {
+        if !count.is_multiple_of(8) {
             value |= self.peek(pos + 8 * whole, count % 8) << (8 * whole);
         }
         value
@@ -282,7 +282,7 @@ impl<'a> BitReader<'a> {
 
     /// All that is left, which must be whole bytes.
     pub fn rest_bytes(&mut self) -> Result<Cow<'a, [u8]>, BitError> {
-        if self.left() % 8 != 0 {
+        if !self.left().is_multiple_of(8) {
             return Err(BitError::Unit { left: self.left(), unit: 8 });
         }
         self.take_bytes(self.left() / 8)
@@ -332,6 +332,14 @@ impl<'a> BitReader<'a> {
     /// Passes over bytes that must be there: `<<"GET ", _/binary>>`.
     pub fn expect_bytes(&mut self, bytes: &[u8]) -> Result<(), BitError> {
         self.atomic(|r| if *r.take_bytes(bytes.len())? == *bytes { Ok(()) } else { Err(BitError::Mismatch) })
+    }
+
+    /// Passes over all that `expected` has left, which must be there.
+    pub fn expect_bits(&mut self, expected: &BitReader<'_>) -> Result<(), BitError> {
+        self.atomic(|r| {
+            let found = r.take_bits(expected.left())?;
+            if found.to_bytes() == expected.to_bytes() { Ok(()) } else { Err(BitError::Mismatch) }
+        })
     }
 
     /// Succeeds if nothing is left: the closing `>>` of a pattern without a rest.

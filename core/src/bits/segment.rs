@@ -72,6 +72,25 @@ impl Segment {
         }
     }
 
+    /// Whether a segment of this type takes all that is left of the bits; `sized`: whether a size is given.
+    pub fn takes_rest(&self, sized: bool) -> bool {
+        self.kind == SegmentKind::Binary && !sized
+    }
+
+    /// Passes over a segment whose value nobody wants, if its length alone decides; `None` if the bits must be looked
+    /// at, as those of floats and characters.
+    pub fn skip(&self, from: &mut BitReader<'_>, size: Option<usize>) -> Option<Result<(), BitError>> {
+        let bits = match (self.kind, self.bits(size)) {
+            (SegmentKind::Integer | SegmentKind::Binary, Ok(bits)) => bits,
+            _ => return None,
+        };
+        Some(match bits {
+            Some(n) => from.skip(n),
+            None if from.left().is_multiple_of(self.unit.max(1)) => from.skip(from.left()),
+            None => Err(BitError::Unit { left: from.left(), unit: self.unit }),
+        })
+    }
+
     /// Appends `value` as this segment. `size` is in units; without it the kind's own size counts, and of a bitstring
     /// all is taken. Writes nothing if it fails.
     ///
@@ -111,7 +130,7 @@ impl Segment {
             }
             SegmentKind::Binary => match bits {
                 Some(n) => from.take_bits(n).map(|part| part.to_term()),
-                None if from.left() % self.unit.max(1) == 0 => Ok(from.rest_bits().to_term()),
+                None if from.left().is_multiple_of(self.unit.max(1)) => Ok(from.rest_bits().to_term()),
                 None => Err(BitError::Unit { left: from.left(), unit: self.unit }),
             },
             SegmentKind::Utf8 => from.read_utf8().map(char_term),

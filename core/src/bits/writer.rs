@@ -57,7 +57,7 @@ impl BitWriter {
 
     /// The binary or bitstring.
     pub fn into_term(self) -> Term {
-        if self.bits % 8 == 0 { Term::binary(self.bytes) } else { Term::bitstring(self.bytes, self.bits) }
+        if self.bits.is_multiple_of(8) { Term::binary(self.bytes) } else { Term::bitstring(self.bytes, self.bits) }
     }
 
     /// Appends the low `count <= 8` bits of `value`.
@@ -173,7 +173,7 @@ impl BitWriter {
 
     /// Appends bytes.
     pub fn put_bytes(&mut self, bytes: &[u8]) {
-        if self.bits % 8 == 0 {
+        if self.bits.is_multiple_of(8) {
             self.bytes.extend_from_slice(bytes);
             self.bits += 8 * bytes.len();
         } else {

@@ -64,11 +64,22 @@ impl Spanned<'_> {
     }
 }
 
-/// Punctuation of more than one character, longer ones first.
-const LONG_SYMBOLS: [&str; 20] = [
-    "...", "=:=", "=/=", "..", "?=", "<<", "<-", "<=", ">>", ">=", "->", "--", "++", "=<", "=>", "==", "/=", "||", ":=",
-    "::",
-];
+/// The length of the punctuation that a text begins with: the longest there is.
+fn symbol_len(text: &[u8]) -> usize {
+    match text {
+        [b'.', b'.', b'.', ..] | [b'=', b':' | b'/', b'=', ..] => 3,
+        [b'.', b'.', ..]
+        | [b'?' | b'<' | b'>' | b'=' | b'/' | b':', b'=', ..]
+        | [b'<', b'<' | b'-', ..]
+        | [b'>', b'>', ..]
+        | [b'-', b'>' | b'-', ..]
+        | [b'+', b'+', ..]
+        | [b'=', b'<' | b'>', ..]
+        | [b'|', b'|', ..]
+        | [b':', b':', ..] => 2,
+        _ => 1,
+    }
+}
 
 #[derive(Clone)]
 pub(crate) struct Lexer<'s> {
@@ -86,14 +97,20 @@ impl<'s> Lexer<'s> {
         self.text.get(self.at.offset..).unwrap_or_default()
     }
 
+    #[inline]
     fn peek(&self) -> Option<char> {
-        self.rest().chars().next()
+        match self.text.as_bytes().get(self.at.offset) {
+            Some(b) if b.is_ascii() => Some(char::from(*b)),
+            Some(_) => self.rest().chars().next(),
+            None => None,
+        }
     }
 
     fn second(&self) -> Option<char> {
         self.rest().chars().nth(1)
     }
 
+    #[inline]
     fn bump(&mut self) -> Option<char> {
         let c = self.peek()?;
         self.at.offset += c.len_utf8();
@@ -106,7 +123,12 @@ impl<'s> Lexer<'s> {
         Some(c)
     }
 
+    #[inline]
     fn bump_while(&mut self, accept: impl Fn(char) -> bool) {
+        let rest = self.text.as_bytes().get(self.at.offset..).unwrap_or_default();
+        let ascii = rest.iter().take_while(|b| b.is_ascii() && **b != b'\n' && accept(char::from(**b))).count();
+        self.at.offset += ascii;
+        self.at.column += ascii;
         while self.peek().is_some_and(&accept) {
             self.bump();
         }
@@ -166,19 +188,13 @@ impl<'s> Lexer<'s> {
                 self.bump();
                 Token::Dot
             }
-            Some(c) => match LONG_SYMBOLS.iter().find(|s| self.rest().starts_with(**s)) {
-                Some(symbol) => {
-                    symbol.chars().for_each(|_| {
-                        self.bump();
-                    });
-                    Token::Symbol(symbol)
-                }
-                _ if c > 'ÿ' => return Err(at.error(ParseErrorKind::IllegalCharacter)),
-                _ => {
+            Some(c) if c > 'ÿ' => return Err(at.error(ParseErrorKind::IllegalCharacter)),
+            Some(_) => {
+                for _ in 0..symbol_len(self.rest().as_bytes()) {
                     self.bump();
-                    Token::Symbol(self.since(at))
                 }
-            },
+                Token::Symbol(self.since(at))
+            }
         };
         Ok(Spanned { token, at, source: self.since(at) })
     }
@@ -262,6 +278,9 @@ impl<'s> Lexer<'s> {
         let first = self.at;
         let mut owned: Option<String> = None;
         loop {
+            if owned.is_none() {
+                self.bump_while(|c| c != quote && c != '\\' && c >= ' ' && is_character(c));
+            }
             let here = self.at;
             match self.peek() {
                 Some(c) if c == quote => {

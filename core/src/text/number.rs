@@ -10,6 +10,9 @@ const LONG: usize = 2_000;
 /// The integer that digits (and underscores between them) of a base stand for; `None` if there are none, if one does
 /// not belong to the base, or if there are more than `max`.
 pub(super) fn integer(text: &str, radix: u32, max: usize) -> Option<Term> {
+    if let Ok(small) = i64::from_str_radix(text, radix) {
+        return Some(Term::int(small));
+    }
     let digits: Vec<u8> = text.bytes().filter(|b| *b != b'_').collect();
     let text = std::str::from_utf8(&digits).ok()?;
     if let Ok(small) = i64::from_str_radix(text, radix) {

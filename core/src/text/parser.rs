@@ -18,8 +18,12 @@ pub(crate) trait Builder {
     fn literal(&mut self, term: Term) -> Self::Value;
     fn string(&mut self, text: &str) -> Self::Value;
     fn tuple(&mut self, elements: Vec<Self::Value>) -> Self::Value;
-    fn list(&mut self, elements: Vec<Self::Value>, tail: Option<Self::Value>, at: Position)
-    -> Result<Self::Value, ParseError>;
+    fn list(
+        &mut self,
+        elements: Vec<Self::Value>,
+        tail: Option<Self::Value>,
+        at: Position,
+    ) -> Result<Self::Value, ParseError>;
     fn map(&mut self, pairs: Vec<Pair<Self::Value>>, at: Position) -> Result<Self::Value, ParseError>;
     fn binary(&mut self, elements: Vec<Element<Self::Value>>, at: Position) -> Result<Self::Value, ParseError>;
     /// A variable, with the type behind it: `Name:type`.
@@ -63,6 +67,10 @@ enum Frame<V> {
     Parenthesis,
     Sign { negative: bool },
 }
+
+/// A value, and where it began.
+type Placed<V> = (Item<V>, Position);
+type Stack<V> = Vec<(Frame<V>, Position)>;
 
 pub(crate) struct Parser<'s, 'o> {
     lexer: Lexer<'s>,
@@ -119,7 +127,7 @@ impl<'s, 'o> Parser<'s, 'o> {
 
     /// Reads one value.
     pub(crate) fn parse<B: Builder>(&mut self, builder: &mut B) -> Result<B::Value, ParseError> {
-        let mut stack: Vec<(Frame<B::Value>, Position)> = Vec::new();
+        let mut stack: Stack<B::Value> = Vec::new();
         let mut item = None;
         loop {
             let (done, at) = match item.take() {
@@ -145,8 +153,8 @@ impl<'s, 'o> Parser<'s, 'o> {
     fn operand<B: Builder>(
         &mut self,
         builder: &mut B,
-        stack: &mut Vec<(Frame<B::Value>, Position)>,
-    ) -> Result<Option<(Item<B::Value>, Position)>, ParseError> {
+        stack: &mut Stack<B::Value>,
+    ) -> Result<Option<Placed<B::Value>>, ParseError> {
         let token = self.take()?;
         let at = token.at;
         let item = match &token.token {
@@ -217,9 +225,9 @@ impl<'s, 'o> Parser<'s, 'o> {
         builder: &mut B,
         frame: Frame<B::Value>,
         start: Position,
-        (item, at): (Item<B::Value>, Position),
-        stack: &mut Vec<(Frame<B::Value>, Position)>,
-    ) -> Result<Option<(Item<B::Value>, Position)>, ParseError> {
+        (item, at): Placed<B::Value>,
+        stack: &mut Stack<B::Value>,
+    ) -> Result<Option<Placed<B::Value>>, ParseError> {
         let value = match frame {
             Frame::Parenthesis => {
                 self.expect_symbol(")")?;
@@ -324,8 +332,12 @@ impl<'s, 'o> Parser<'s, 'o> {
         // In a binary, a size may follow the colon: only a word is a type.
         if B::TYPED && self.peek()?.is_symbol(":") {
             let colon = self.take()?;
-            if let Token::Atom(kind) = &self.peek()?.token {
-                let kind = kind.clone();
+            let kind = match &self.peek()?.token {
+                Token::Atom(kind) => Some(kind.clone()),
+                Token::Word("fun") => Some("fun".into()),
+                _ => None,
+            };
+            if let Some(kind) = kind {
                 self.next = None;
                 return builder.hole(name, Some(&kind), at);
             }

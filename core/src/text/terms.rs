@@ -19,7 +19,7 @@ pub(super) struct Terms {
 
 impl Terms {
     pub(super) fn new(options: &Options) -> Self {
-        Self { arena: Arena::new(), growth: options.max_binary_growth.saturating_mul(8) }
+        Self { arena: Arena::new(), growth: options.binary_growth_bits() }
     }
 
     pub(super) fn next_term(&mut self) {

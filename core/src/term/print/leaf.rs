@@ -106,7 +106,8 @@ fn shortest(f: f64) -> String {
             .split_once('e')
             .is_some_and(|(m, _)| m.trim_end_matches('0').len() == count + 2 && m[..count + 2].ends_with('5'))
     };
-    if count < 2 || !halfway(count) || !halfway(60) {
+    // Two candidates can be equally near only where the digits are about as dense as the floats.
+    if count < 15 || !halfway(count) || !halfway(60) {
         return upper;
     }
     let exact = format!("{f:.count$e}");

@@ -151,10 +151,12 @@ fn begin<'a>(
 
 fn write_bits(out: &mut impl Write, term: &Term, depth: i64, style: &Style) -> fmt::Result {
     let Some((bytes, last_bits)) = strings::bit_parts(term) else { return Ok(()) };
-    if last_bits == 0 && depth != 1 && !bytes.is_empty() {
-        if let Some(text) = strings::binary(bytes, depth, None, style) {
-            return text.write(out);
-        }
+    if last_bits == 0
+        && depth != 1
+        && !bytes.is_empty()
+        && let Some(text) = strings::binary(bytes, depth, None, style)
+    {
+        return text.write(out);
     }
     Bytes::new(bytes, last_bits, depth, None).write(out)
 }

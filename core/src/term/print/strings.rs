@@ -43,16 +43,24 @@ pub(super) fn list(list: ListView<'_>, depth: i64, chars: Option<usize>, style: 
     cut.then_some(Shown::Prefix(taken))
 }
 
-/// Whether the first character of nested text can be read.
+/// Whether nested text begins with a character of its own, that is, not with one that joins the one before.
 fn begins_text(mut term: &Term) -> bool {
     loop {
         match term.view() {
             View::List(list) => term = list.head(),
-            View::Binary(b) => return b.is_empty() || first_char(b).is_some(),
+            View::Binary(b) => return b.is_empty() || first_char(b).is_some_and(|(c, _)| !joins(c)),
             View::Nil => return true,
-            _ => return u32::try_from(code(term)).is_ok_and(|c| char::from_u32(c).is_some()),
+            _ => return u32::try_from(code(term)).ok().and_then(char::from_u32).is_some_and(|c| !joins(c)),
         }
     }
+}
+
+/// The blocks of combining characters and joiners; scattered ones of single scripts are not among them.
+fn joins(c: char) -> bool {
+    matches!(c,
+        '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{591}'..='\u{5bd}' | '\u{610}'..='\u{61a}'
+        | '\u{64b}'..='\u{65f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{200c}'..='\u{200d}'
+        | '\u{20d0}'..='\u{20ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{fe20}'..='\u{fe2f}')
 }
 
 /// A list of characters, or the beginning of it, as a string.

@@ -353,8 +353,9 @@ impl<'a> Tree<'a> {
         let (next, depth, chars) = match &mut frame {
             Frame::List { term, given, rest, depth, chars, kids, ended } => {
                 let element = rest.next();
-                let tail = rest.clone().into_tail();
-                if element.is_none() && tail.is_nil() {
+                // Looked for at the end only: the tail of a list in many pieces is far away.
+                let tail = if element.is_none() { Some(rest.clone().into_tail()) } else { None };
+                if tail.is_some_and(Term::is_nil) {
                     let node = self.close_list(term, *given, std::mem::take(kids), None);
                     return Job::Done(node);
                 }
@@ -364,17 +365,18 @@ impl<'a> Tree<'a> {
                     return Job::Done(node);
                 }
                 *depth -= 1;
-                match element {
-                    Some(element) => {
+                match (element, tail) {
+                    (Some(element), _) => {
+                        let mut ahead = rest.clone();
                         // Room for the comma, unless this is the last.
-                        if rest.clone().next().is_some() || !tail.is_nil() {
+                        if ahead.next().is_some() || !ahead.into_tail().is_nil() {
                             *chars = less(*chars, 1);
                         }
                         (element, *depth, *chars)
                     }
-                    None => {
+                    (None, tail) => {
                         *ended = true;
-                        (tail, *depth, *chars)
+                        (tail.unwrap_or(term), *depth, *chars)
                     }
                 }
             }
