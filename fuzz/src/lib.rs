@@ -4,7 +4,9 @@
 //! something wrong without noticing is found too.
 
 mod bits;
+mod etf;
 mod text;
 
 pub use bits::bits;
+pub use etf::etf;
 pub use text::text;
