@@ -5,8 +5,10 @@
 
 mod bits;
 mod etf;
+mod pattern;
 mod text;
 
 pub use bits::bits;
 pub use etf::etf;
+pub use pattern::pattern;
 pub use text::text;

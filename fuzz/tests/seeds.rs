@@ -79,6 +79,11 @@ fn text_holds_on_its_seeds_and_near_them() {
 }
 
 #[test]
+fn pattern_holds_on_its_seeds_and_near_them() {
+    run("pattern", krarup_fuzz::pattern);
+}
+
+#[test]
 fn bits_holds_on_its_seeds_and_near_them() {
     run("bits", krarup_fuzz::bits);
 }
