@@ -4,7 +4,11 @@
 //! something wrong without noticing is found too.
 
 mod bits;
+mod etf;
+mod pattern;
 mod text;
 
 pub use bits::bits;
+pub use etf::etf;
+pub use pattern::pattern;
 pub use text::text;
