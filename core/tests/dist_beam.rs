@@ -380,7 +380,7 @@ fn an_acceptors_verdicts_are_understood() {
     }
     let mut s = stage(hidden(), &[]);
     let us = s.ours.name.clone();
-    let mut verdict = |s: &mut Stage, verdict: Verdict| {
+    let verdict = |s: &mut Stage, verdict: Verdict| {
         s.beam.tell(&format!("net_kernel:connect_node('{us}')."));
         let mut link = s.ours.accept();
         link.verdict = verdict;
