@@ -18,4 +18,5 @@ pub mod flags;
 pub mod frame;
 pub mod handshake;
 pub mod name;
+pub mod nodes;
 pub mod ticker;

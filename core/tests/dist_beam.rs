@@ -380,7 +380,7 @@ fn an_acceptors_verdicts_are_understood() {
     }
     let mut s = stage(hidden(), &[]);
     let us = s.ours.name.clone();
-    let mut verdict = |s: &mut Stage, verdict: Verdict| {
+    let verdict = |s: &mut Stage, verdict: Verdict| {
         s.beam.tell(&format!("net_kernel:connect_node('{us}')."));
         let mut link = s.ours.accept();
         link.verdict = verdict;
@@ -573,4 +573,28 @@ fn a_flood_in_both_directions_loses_nothing() {
             None => {}
         }
     }
+}
+
+#[test]
+fn fragments_of_many_senders_of_a_node_come_out_whole_and_in_order() {
+    if !have_erl() {
+        return;
+    }
+    let mut s = stage(hidden(), &[]);
+    let mut link = s.dial();
+    s.beam.eval("register(shell_too, self()).");
+    let hello = Term::tuple([atom("pid").into(), s.me().into()]);
+    link.send(Control::RegSend { from: s.me(), to: atom("shell_too"), message: hello, token: None });
+    let sender = "fun() -> [P ! {N, binary:copy(<<N>>, if N rem 3 =:= 0 -> 400000; true -> 9 end)} || N <- lists:seq(0, 20)] end";
+    s.beam.tell(&format!("P = receive {{pid, Q}} -> Q end, [spawn({sender}) || _ <- lists:seq(1, 8)], ok."));
+    let mut next: std::collections::HashMap<Pid, i64> = std::collections::HashMap::new();
+    for _ in 0..8 * 21 {
+        let Control::Send { from: Some(from), message, .. } = link.control("a message") else { panic!() };
+        let due = next.entry(from).or_default();
+        let size = if *due % 3 == 0 { 400_000 } else { 9 };
+        assert!(message == Term::tuple([Term::from(*due), Term::binary(vec![*due as u8; size])]), "{due}");
+        *due += 1;
+    }
+    assert_eq!(next.len(), 8);
+    assert_eq!(s.beam.answer(), "ok");
 }

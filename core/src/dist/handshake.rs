@@ -23,7 +23,9 @@
 //!
 //! Source: OTP distribution protocol; `dist_util`.
 
+mod acceptor;
 pub mod cookie;
+mod initiator;
 pub mod message;
 pub mod refusal;
 
@@ -31,7 +33,7 @@ pub use cookie::{Cookie, CookieError};
 pub use refusal::{Refusal, Step};
 
 use super::flags::{Flags, negotiate};
-use super::name::{NameError, NodeName};
+use super::name::{MAX_CHARS, NodeName};
 use message::{Malformed, Message};
 
 /// The longest message of a handshake that is read: names have at most 1020 bytes.
@@ -349,7 +351,7 @@ impl Handshake {
                 Message::Name { flags, creation, name } => self.hello(flags, creation, &name, out),
                 Message::OldName { name } => {
                     self.send(&Message::Status(b"not_allowed".to_vec()), out);
-                    let name = &name[..name.len().min(4 * super::name::MAX_CHARS)];
+                    let name = &name[..name.len().min(4 * MAX_CHARS)];
                     Err(Refusal::OldHandshake { name: String::from_utf8_lossy(name).into_owned() })
                 }
                 _ => Err(Refusal::Short(step)),
@@ -396,142 +398,11 @@ impl Handshake {
         }
     }
 
-    /// Acceptor, step 1.
-    fn hello(&self, offered: Flags, creation: u32, name: &[u8], out: &mut Actions) -> Result<State, Refusal> {
-        let refuse = |refusal, out: &mut Actions| {
-            self.send(&Message::Status(b"not_allowed".to_vec()), out);
-            Err(refusal)
-        };
-        let nameless = offered.has(Flags::NAME_ME);
-        let (node, host, shown) = if nameless {
-            match std::str::from_utf8(name) {
-                Ok(host) if is_host(host) => (None, host.to_owned(), format!("a nameless node on {host}")),
-                _ => return refuse(Refusal::Name(NameError::Text), out),
-            }
-        } else {
-            match NodeName::from_bytes(name) {
-                Ok(n) => (Some(n.clone()), n.host().to_owned(), n.to_string()),
-                Err(e) => return refuse(Refusal::Name(e), out),
-            }
-        };
-        if matches!((&node, &self.setup.identity), (Some(n), Identity::Named(own, _)) if n == own) {
-            return refuse(Refusal::OwnName, out);
-        }
-        let missing = offered.missing(self.setup.mandatory);
-        if missing != Flags::NONE {
-            return refuse(Refusal::MissingFlags { peer: shown, missing }, out);
-        }
-        let creation = if nameless { 0 } else { creation };
-        let hello = Hello { name: node, host, flags: offered.expanded(), creation };
-        out.push(Action::Ask(hello.clone()));
-        Ok(State::AwaitVerdict(hello))
-    }
-
-    /// Acceptor, step 2.
-    fn judge(&self, hello: Hello, verdict: Verdict, out: &mut Actions) -> Result<State, Refusal> {
-        let Hello { name, host, flags, creation } = hello;
-        let status = |text: &[u8], out: &mut Actions| self.send(&Message::Status(text.to_vec()), out);
-        let partner = |name, creation, cookie| Partner { name, creation, flags, cookie };
-        match (verdict, name) {
-            (Verdict::Accept(cookie), Some(name)) => {
-                status(b"ok", out);
-                Ok(self.challenge(partner(name, creation, cookie), false, out))
-            }
-            (Verdict::AcceptSimultaneous(cookie), Some(name)) => {
-                status(b"ok_simultaneous", out);
-                Ok(self.challenge(partner(name, creation, cookie), false, out))
-            }
-            (Verdict::Nok, Some(name)) => {
-                status(b"nok", out);
-                Err(Refusal::Nok(name))
-            }
-            (Verdict::Alive(cookie), Some(name)) => {
-                status(b"alive", out);
-                Ok(State::AwaitConfirm(partner(name, creation, cookie)))
-            }
-            // The peer takes no name of another host.
-            (Verdict::Named(given, creation, cookie), None) if given.host() == host && creation != 0 => {
-                let name = given.as_str().as_bytes().to_vec();
-                self.send(&Message::Named { name, creation }, out);
-                Ok(self.challenge(partner(given, creation, cookie), false, out))
-            }
-            (_, name) => {
-                status(b"not_allowed", out);
-                Err(Refusal::NotAllowed(name.map_or(host, |n| n.to_string())))
-            }
-        }
-    }
-
-    /// Acceptor, step 4.
-    fn challenge(&self, partner: Partner, replaces: bool, out: &mut Actions) -> State {
-        let (name, creation) = self.identity();
-        // A node that asks for a name looks for its own request in our flags, and dies if it is not there.
-        let echoed = partner.flags.common(Flags::NAME_ME);
-        let message = Message::Challenge {
-            flags: self.setup.flags.without(Flags::NAME_ME).with(echoed),
-            challenge: self.setup.challenge,
-            creation,
-            name: name.as_bytes().to_vec(),
-        };
-        self.send(&message, out);
-        State::AwaitReply { partner, replaces }
-    }
-
     fn identity(&self) -> (&str, u32) {
         match &self.setup.identity {
             Identity::Named(name, creation) => (name.as_str(), *creation),
             Identity::Nameless(host) => (host, 0),
         }
-    }
-
-    /// Initiator, step 2.
-    fn status(&mut self, status: Message, out: &mut Actions) -> Result<State, Refusal> {
-        let host = match &self.setup.identity {
-            Identity::Named(..) => None,
-            Identity::Nameless(host) => Some(host.as_str()),
-        };
-        let nameless = host.is_some();
-        match status {
-            Message::Status(s) => match s.as_slice() {
-                // Who asked for a name needs one.
-                b"ok" | b"ok_simultaneous" | b"alive" if nameless => Err(Refusal::GivenName),
-                b"ok" | b"ok_simultaneous" => Ok(State::AwaitChallenge),
-                b"nok" => Err(Refusal::NokByPeer),
-                b"not_allowed" => Err(Refusal::NotAllowedByPeer),
-                b"alive" => {
-                    out.push(Action::AskStillWanted);
-                    Ok(State::AwaitStillWanted)
-                }
-                _ => Err(unknown_status(Message::Status(s))),
-            },
-            Message::Named { name, creation } if nameless && creation != 0 => {
-                let name = NodeName::from_bytes(&name).ok().filter(|n| Some(n.host()) == host);
-                let name = name.ok_or(Refusal::GivenName)?;
-                self.adopted = Some((name, creation));
-                Ok(State::AwaitChallenge)
-            }
-            _ => Err(Refusal::GivenName),
-        }
-    }
-
-    /// Initiator, step 3.
-    fn challenged(&mut self, message: Message, out: &mut Actions) -> Result<State, Refusal> {
-        let (Message::Challenge { flags, challenge, creation, name }, Some((dialled, cookie))) =
-            (message, self.dialled.take())
-        else {
-            return Err(Refusal::Short(Step::Challenge));
-        };
-        if name != dialled.as_str().as_bytes() {
-            let shown = &name[..name.len().min(4 * super::name::MAX_CHARS)];
-            return Err(Refusal::WrongPeer { dialled, answered: String::from_utf8_lossy(shown).into_owned() });
-        }
-        let missing = flags.missing(self.setup.mandatory);
-        if missing != Flags::NONE {
-            return Err(Refusal::MissingFlags { peer: dialled.to_string(), missing });
-        }
-        let digest = cookie.digest(challenge);
-        self.send(&Message::Reply { challenge: self.setup.challenge, digest }, out);
-        Ok(State::AwaitAck(Partner { name: dialled, creation, flags: flags.expanded(), cookie }))
     }
 
     fn up(&mut self, partner: Partner, out: &mut Actions) {
@@ -548,13 +419,6 @@ impl Handshake {
             rest: std::mem::take(&mut self.buffer),
         }));
     }
-}
-
-fn is_host(text: &str) -> bool {
-    !text.is_empty()
-        && text.chars().count() < super::name::MAX_CHARS
-        && !text.contains('@')
-        && !text.chars().any(char::is_control)
 }
 
 fn unknown_status(status: Message) -> Refusal {
