@@ -35,3 +35,8 @@ pub use process::spawn::{Code, SpawnOptions};
 pub use process::timers::MAX_TIMEOUT_MS;
 pub use sched::task::Priority;
 pub use term::{Atom, Pid, Ref, Term};
+
+/// The README's program, compiled and run by the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}
