@@ -165,7 +165,7 @@ impl Context {
     /// `Info` is what `make` makes of it, or never if there is no such process (monitor it).
     pub fn request_info(&mut self, pid: Pid, make: fn(Option<&ProcessInfo>) -> Term) -> Ref {
         let r = self.make_ref();
-        if let Ok(mut core) = Core::enter(self) {
+        if let Ok(mut core) = Core::act(self) {
             core.flush();
             let me = core.pid;
             send(core.system(), pid, InfoRequest { what: What::Notify(me, r, make) });

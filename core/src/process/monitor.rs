@@ -50,7 +50,7 @@ impl Context {
     /// As `monitor`, with an alias or another tag. Source: OTP `monitor/3`.
     pub fn monitor_opt(&mut self, target: impl Into<Target>, options: MonitorOptions) -> Ref {
         let target = target.into();
-        let Ok(mut core) = Core::enter(self) else { return crate::process::system::fresh_ref_of(self) };
+        let Ok(mut core) = Core::act(self) else { return crate::process::system::fresh_ref_of(self) };
         core.charge(4);
         core.flush();
         core.drain();
@@ -68,7 +68,7 @@ impl Context {
     }
 
     fn undo_monitor(&mut self, reference: Ref, flush: bool) -> bool {
-        let Ok(mut core) = Core::enter(self) else { return false };
+        let Ok(mut core) = Core::act(self) else { return false };
         core.charge(3);
         core.flush();
         core.drain();
