@@ -93,12 +93,12 @@ pub(crate) fn set(core: &mut Core<'_>, target: Target, options: MonitorOptions) 
         Target::NameNode(n, node) => (Monitored::Name(n, node), None, Some(n)),
     };
     core.own().queue.set_mark(reference);
+    if pid == Some(me) {
+        // Monitoring oneself gives a reference that never fires, and that is no alias either.
+        return reference;
+    }
     if let Some(mode) = options.alias {
         core.own().relations().aliases.insert(reference, mode);
-    }
-    if pid == Some(me) {
-        // Monitoring oneself gives a reference that never fires.
-        return reference;
     }
     let elsewhere = matches!(target, Target::NameNode(_, node) if node != here);
     core.own().relations().monitors.insert(reference, MonitorState { target: object, pid, tag: options.tag });
