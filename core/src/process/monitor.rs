@@ -62,7 +62,7 @@ impl Context {
         self.undo_monitor(reference, false)
     }
 
-    /// Undoes a monitor and removes its `'DOWN'` message if that has come already.
+    /// Undoes a monitor and removes its `'DOWN'` message if that has come already: the oldest `{_, Ref, _, _, _}`.
     pub fn demonitor_flush(&mut self, reference: Ref) -> bool {
         self.undo_monitor(reference, true)
     }
@@ -74,9 +74,18 @@ impl Context {
         core.drain();
         let found = remove(&mut core, reference);
         if flush && !found {
-            core.own().queue.remove_first(|m| matches!(m, Message::Down(d) if d.reference == reference));
+            core.own().queue.remove_first(|m| is_of(m, reference));
         }
         found
+    }
+}
+
+/// `{_, Ref, _, _, _}`: what OTP documents that a flush removes, whoever sent it.
+fn is_of(m: &Message, reference: Ref) -> bool {
+    match m {
+        Message::Down(d) => d.reference == reference,
+        Message::Term(t) => matches!(t.as_tuple(), Some([_, r, _, _, _]) if Term::as_ref(r) == Some(reference)),
+        _ => false,
     }
 }
 
