@@ -120,7 +120,7 @@ fn from_term(record: &CallRecord) -> Term {
 impl Context {
     /// Replies to a call, from whatever process. A second reply, or one after the caller has given up, is dropped.
     pub fn reply(&mut self, from: From, reply: impl Into<Term>) {
-        let Ok(mut core) = Core::enter(self) else { return };
+        let Ok(mut core) = Core::act(self) else { return };
         core.charge(1);
         core.flush();
         let system = core.system();
@@ -155,6 +155,10 @@ pub(crate) fn begin(core: &mut Core<'_>, server: Pid, request: Term) -> Arc<Call
     core.own().relations().waiting.insert(reference, record.clone());
     core.charge(2);
     core.flush();
+    if core.must_end() {
+        // Nobody hears of it; the caller will wait, and end.
+        return record;
+    }
     let call = Call { record: record.clone(), request };
     send_from(core, server, Signal::Message(Message::Call(call)));
     // A call is worth waking its server for at once: the caller is about to wait.

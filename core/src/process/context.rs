@@ -93,7 +93,7 @@ impl Context {
     pub fn blocking(&mut self, work: impl FnOnce() -> Term + Send + 'static) -> Result<Ref, Exception> {
         let r = self.make_ref();
         let me = self.pid;
-        let core = Core::enter(self).map_err(|_| Exception::killed())?;
+        let core = Core::act(self).map_err(|_| Exception::killed())?;
         let system = core.system();
         let weak = system.weak().clone();
         let work = move || {

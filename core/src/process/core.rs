@@ -46,6 +46,14 @@ impl<'a> Core<'a> {
         Self::enter_otherwise(context, slot)
     }
 
+    /// As `enter`, for a call that others would notice. Refused once the process has received the exit it ends of: in
+    /// OTP no code of it runs after that, here it may until its body gives the thread back.
+    #[inline(always)]
+    pub fn act(context: &'a Context) -> Result<Self, Dead> {
+        let mut core = Self::enter(context)?;
+        if core.must_end() { Err(Dead) } else { Ok(core) }
+    }
+
     /// Nested, or without the seat.
     #[cold]
     #[inline(never)]
@@ -123,6 +131,7 @@ impl<'a> Core<'a> {
     }
 
     /// Whether the process must end before its code does anything else.
+    #[inline]
     pub fn must_end(&mut self) -> bool {
         self.own().pending.is_some()
     }

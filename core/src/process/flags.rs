@@ -74,7 +74,7 @@ impl Context {
 
     /// Sets the group leader of a process, of this one at once. Source: OTP `group_leader/2`.
     pub fn set_group_leader(&mut self, leader: Pid, of: Pid) {
-        let Ok(mut core) = Core::enter(self) else { return };
+        let Ok(mut core) = Core::act(self) else { return };
         core.flush();
         if of == core.pid {
             core.own().group_leader = leader;
@@ -95,14 +95,14 @@ impl Context {
     }
 
     fn suspension(&mut self, pid: Pid, up: bool) {
-        let Ok(mut core) = Core::enter(self) else { return };
+        let Ok(mut core) = Core::act(self) else { return };
         core.flush();
         core.system().signal(pid, Signal::Suspend(up));
     }
 }
 
 pub(crate) fn register(context: &mut Context, name: Atom, pid: Pid) -> Result<(), Exception> {
-    let mut core = Core::enter(context).map_err(|_| Exception::killed())?;
+    let mut core = Core::act(context).map_err(|_| Exception::killed())?;
     core.flush();
     let system = core.system();
     if pid != core.pid {
@@ -128,7 +128,7 @@ impl System {
 }
 
 pub(crate) fn unregister(context: &mut Context, name: Atom) -> Result<(), Exception> {
-    let mut core = Core::enter(context).map_err(|_| Exception::killed())?;
+    let mut core = Core::act(context).map_err(|_| Exception::killed())?;
     core.flush();
     let system = core.system();
     let pid = system.names.whereis(name).ok_or_else(Exception::badarg)?;

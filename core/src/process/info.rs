@@ -130,7 +130,10 @@ fn describe(slot: &Slot, own: &mut Own, with_messages: bool) -> ProcessInfo {
     let cold = own.cold.as_deref();
     ProcessInfo {
         pid: slot.pid(),
-        registered_name: cold.and_then(|c| c.name),
+        // Another process may have unregistered it meanwhile: the table of names knows.
+        registered_name: cold
+            .and_then(|c| c.name)
+            .filter(|n| slot.system().names.whereis(*n) == Some(slot.pid())),
         message_queue_len: own.queue.len,
         messages,
         links: own.links.entries().iter().filter(|(_, l)| l.unlinking == 0).map(|(p, _)| **p).collect(),
@@ -165,7 +168,7 @@ impl Context {
     /// `Info` is what `make` makes of it, or never if there is no such process (monitor it).
     pub fn request_info(&mut self, pid: Pid, make: fn(Option<&ProcessInfo>) -> Term) -> Ref {
         let r = self.make_ref();
-        if let Ok(mut core) = Core::enter(self) {
+        if let Ok(mut core) = Core::act(self) {
             core.flush();
             let me = core.pid;
             send(core.system(), pid, InfoRequest { what: What::Notify(me, r, make) });

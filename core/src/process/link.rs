@@ -6,6 +6,7 @@
 use super::context::Context;
 use super::core::Core;
 use super::error::Exception;
+use super::exit;
 use super::link_state;
 use super::message::{ExitMessage, Message};
 use super::signal::{self, ExitCause, Signal};
@@ -21,7 +22,7 @@ impl Context {
     /// `error:noproc`. For a process of another node the reason arrives as a signal.
     /// Source: OTP `link/1`.
     pub fn link(&mut self, pid: Pid) -> Result<(), Exception> {
-        let mut core = Core::enter(self).map_err(|_| Exception::killed())?;
+        let mut core = Core::act(self).map_err(|_| Exception::killed())?;
         if pid == core.pid {
             return Ok(());
         }
@@ -42,7 +43,7 @@ impl Context {
 
     /// Removes the link; no exit signal of that link is acted upon afterwards. Source: OTP `unlink/1`.
     pub fn unlink(&mut self, pid: Pid) {
-        let Ok(mut core) = Core::enter(self) else { return };
+        let Ok(mut core) = Core::act(self) else { return };
         core.charge(3);
         core.flush();
         let me = core.pid;
@@ -87,13 +88,22 @@ pub(crate) fn ack_arrived(own: &mut Own, from: Pid, id: u64) {
 
 /// `exit/2`.
 impl Context {
-    /// Sends an exit signal; needs no link. Source: OTP `exit/2`, C2.33.
+    /// Sends an exit signal; needs no link. One to the calling process itself is received before the call returns: if
+    /// it is fatal, nothing that the code does afterwards has an effect. Source: OTP `exit/2`, C2.33.
     pub fn exit(&mut self, pid: Pid, reason: impl Into<Term>) {
-        let Ok(mut core) = Core::enter(self) else { return };
+        let Ok(mut core) = Core::act(self) else { return };
         core.charge(2);
         core.flush();
-        let me = core.pid;
-        core.system().signal(pid, Signal::Exit { from: me, cause: ExitCause::Exit2, reason: reason.into() });
+        let (me, reason) = (core.pid, reason.into());
+        if pid != me {
+            core.system().signal(pid, Signal::Exit { from: me, cause: ExitCause::Exit2, reason });
+            return;
+        }
+        // What came before it is received before it.
+        core.drain();
+        exit::arrived(core.slot, core.own(), me, ExitCause::Exit2, reason);
+        // The end of an attached thread is the business of a scheduler thread, which has to be told.
+        core.system().signal(me, Signal::Wake);
     }
 }
 

@@ -50,7 +50,7 @@ impl Context {
     /// As `monitor`, with an alias or another tag. Source: OTP `monitor/3`.
     pub fn monitor_opt(&mut self, target: impl Into<Target>, options: MonitorOptions) -> Ref {
         let target = target.into();
-        let Ok(mut core) = Core::enter(self) else { return crate::process::system::fresh_ref_of(self) };
+        let Ok(mut core) = Core::act(self) else { return crate::process::system::fresh_ref_of(self) };
         core.charge(4);
         core.flush();
         core.drain();
@@ -62,21 +62,30 @@ impl Context {
         self.undo_monitor(reference, false)
     }
 
-    /// Undoes a monitor and removes its `'DOWN'` message if that has come already.
+    /// Undoes a monitor and removes its `'DOWN'` message if that has come already: the oldest `{_, Ref, _, _, _}`.
     pub fn demonitor_flush(&mut self, reference: Ref) -> bool {
         self.undo_monitor(reference, true)
     }
 
     fn undo_monitor(&mut self, reference: Ref, flush: bool) -> bool {
-        let Ok(mut core) = Core::enter(self) else { return false };
+        let Ok(mut core) = Core::act(self) else { return false };
         core.charge(3);
         core.flush();
         core.drain();
         let found = remove(&mut core, reference);
         if flush && !found {
-            core.own().queue.remove_first(|m| matches!(m, Message::Down(d) if d.reference == reference));
+            core.own().queue.remove_first(|m| is_of(m, reference));
         }
         found
+    }
+}
+
+/// `{_, Ref, _, _, _}`: what OTP documents that a flush removes, whoever sent it.
+fn is_of(m: &Message, reference: Ref) -> bool {
+    match m {
+        Message::Down(d) => d.reference == reference,
+        Message::Term(t) => matches!(t.as_tuple(), Some([_, r, _, _, _]) if Term::as_ref(r) == Some(reference)),
+        _ => false,
     }
 }
 
@@ -93,12 +102,12 @@ pub(crate) fn set(core: &mut Core<'_>, target: Target, options: MonitorOptions) 
         Target::NameNode(n, node) => (Monitored::Name(n, node), None, Some(n)),
     };
     core.own().queue.set_mark(reference);
+    if pid == Some(me) {
+        // Monitoring oneself gives a reference that never fires, and that is no alias either.
+        return reference;
+    }
     if let Some(mode) = options.alias {
         core.own().relations().aliases.insert(reference, mode);
-    }
-    if pid == Some(me) {
-        // Monitoring oneself gives a reference that never fires.
-        return reference;
     }
     let elsewhere = matches!(target, Target::NameNode(_, node) if node != here);
     core.own().relations().monitors.insert(reference, MonitorState { target: object, pid, tag: options.tag });

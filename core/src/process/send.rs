@@ -46,7 +46,7 @@ impl Context {
     /// Sends a message; always succeeds, even if nobody is there. Never blocks. Source: OTP `Pid ! Msg`.
     #[inline]
     pub fn send(&mut self, to: Pid, message: impl Into<Term>) {
-        let Ok(mut core) = Core::enter(self) else { return };
+        let Ok(mut core) = Core::act(self) else { return };
         core.charge(1);
         send_from(&mut core, to, Signal::Message(Message::Term(message.into())));
     }
@@ -54,7 +54,7 @@ impl Context {
     /// Sends to a pid, a name, a name on a node, or an alias. Only a local name that is not registered is an error
     /// (`badarg`).
     pub fn send_to(&mut self, to: impl Into<Dest>, message: impl Into<Term>) -> Result<(), Exception> {
-        let mut core = Core::enter(self).map_err(|_| Exception::killed())?;
+        let mut core = Core::act(self).map_err(|_| Exception::killed())?;
         core.charge(1);
         let message = message.into();
         match to.into() {

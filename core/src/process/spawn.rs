@@ -103,7 +103,7 @@ impl Context {
 
     /// Spawns with options; the reference is that of the monitor, if one was asked for.
     pub fn spawn_opt(&mut self, code: impl Into<Code>, o: &SpawnOptions) -> Result<(Pid, Option<Ref>), Exception> {
-        let mut core = Core::enter(self).map_err(|_| Exception::killed())?;
+        let mut core = Core::act(self).map_err(|_| Exception::killed())?;
         core.charge(8);
         core.flush();
         let group_leader = o.group_leader.unwrap_or(core.own().group_leader);

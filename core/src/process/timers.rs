@@ -177,7 +177,7 @@ impl Context {
 
     /// Stops a timer. The milliseconds that were left, or `None` if it has fired, was cancelled, or never was.
     pub fn cancel_timer(&mut self, timer: Ref) -> Option<u64> {
-        let mut core = Core::enter(self).ok()?;
+        let mut core = Core::act(self).ok()?;
         core.charge(2);
         let system = core.system();
         let (wheel, key) = from_ref(system, timer)?;
@@ -196,7 +196,7 @@ impl Context {
     }
 
     fn set_timer(&mut self, ms: u64, entry: Entry) -> Result<Ref, Exception> {
-        let mut core = Core::enter(self).map_err(|_| Exception::killed())?;
+        let mut core = Core::act(self).map_err(|_| Exception::killed())?;
         if ms > MAX_TIMEOUT_MS {
             return Err(Exception::badarg());
         }
