@@ -198,11 +198,11 @@ fn bound_holes_match_their_value_only() {
 #[test]
 fn errors_say_where_and_why() {
     for (text, column, why) in [
-        ("{a, #{k => 1}}", 7, "`=>` in a pattern, where `:=` belongs"),
-        ("#{k => X}", 3, "`=>` in a pattern, where `:=` belongs"),
-        ("#{k := 1, j => X}", 11, "`=>` in a pattern, where `:=` belongs"),
-        ("#{K := 1}", 3, "hole in the key of a map pattern"),
-        ("#{{a, [_]} := 1}", 3, "hole in the key of a map pattern"),
+        ("{a, #{k => 1}}", 5, "`=>` in a pattern, where `:=` belongs"),
+        ("#{k => X}", 1, "`=>` in a pattern, where `:=` belongs"),
+        ("#{k := 1, j => X}", 13, "`=>` and `:=` in one map"),
+        ("#{K := 1}", 1, "hole in the key of a map pattern"),
+        ("#{{a, [_]} := 1}", 1, "hole in the key of a map pattern"),
         ("<<X/binary, Y>>", 3, "binary without a size before the end"),
         ("<<X:_>>", 5, "`_` as a size"),
         ("<<{X}>>", 3, "pattern of several parts in a binary"),
