@@ -229,6 +229,15 @@ fn depth_is_limited_and_matching_a_deep_term_is_not() {
     assert!(Pattern::compile(&nest(MAX_DEPTH)).is_ok());
     assert_eq!(Pattern::compile(&nest(MAX_DEPTH + 1)).unwrap_err().kind, ParseErrorKind::TooDeep);
     assert_eq!(Template::compile(&nest(MAX_DEPTH + 1)).unwrap_err().kind, ParseErrorKind::TooDeep);
+    // Compiling, matching, building and dropping the deepest fit on a small stack, such as a fiber's.
+    let deepest = nest(MAX_DEPTH);
+    let small = std::thread::Builder::new().stack_size(64 << 10).spawn(move || {
+        let template = Template::compile(&deepest).unwrap();
+        let pattern = Pattern::compile(&deepest).unwrap();
+        let term = template.build(&[Term::int(7)]).unwrap();
+        pattern.matches(&term).expect("a match").get("X").cloned()
+    });
+    assert_eq!(small.unwrap().join().unwrap(), Some(Term::int(7)));
     let strict = Options::new().max_depth(3);
     assert!(Pattern::compile_with(&strict, &nest(3)).is_ok() && Pattern::compile_with(&strict, &nest(4)).is_err());
     let deep = (0..1_000_000).fold(Term::nil(), |t, _| Term::tuple([t]));
