@@ -35,16 +35,37 @@ pub(super) fn with<R>(f: impl FnOnce(&Known) -> R) -> R {
 }
 
 impl Known {
-    fn slot(&self, number: u128, len: usize) -> &Entry {
+    /// The two places where a text may be.
+    #[inline(always)]
+    fn places(&self, number: u128, len: usize) -> [&Entry; 2] {
         let half = (number as u64) ^ ((number >> 64) as u64).rotate_left(29) ^ len as u64;
-        &self.0[(half.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize % SLOTS]
+        let first = (half.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as usize % SLOTS;
+        [&self.0[first], &self.0[first ^ 1]]
     }
 
     /// The atom of a text of at most 16 bytes, if it is remembered.
     #[inline(always)]
     pub fn find(&self, number: u128, len: usize) -> Option<Atom> {
-        let slot = self.slot(number, len);
-        (slot.text.get() == number && slot.len.get() as usize == len).then(|| slot.atom.get())
+        let [first, second] = self.places(number, len);
+        let is = |e: &Entry| e.text.get() == number && e.len.get() as usize == len;
+        if is(first) {
+            Some(first.atom.get())
+        } else if is(second) {
+            Some(second.atom.get())
+        } else {
+            None
+        }
+    }
+
+    /// Remembers a text of at most 16 bytes; what was in its first place moves to the second.
+    fn remember(&self, number: u128, len: usize, atom: Atom) {
+        let [first, second] = self.places(number, len);
+        second.text.set(first.text.get());
+        second.len.set(first.len.get());
+        second.atom.set(first.atom.get());
+        first.text.set(number);
+        first.len.set(len as u32);
+        first.atom.set(atom);
     }
 
     /// The atom of any text.
@@ -55,10 +76,7 @@ impl Known {
         let atom = intern(text)?;
         if text.len() <= SHORT {
             let number = text.iter().rev().fold(0, |n, &b| n << 8 | u128::from(b));
-            let slot = self.slot(number, text.len());
-            slot.text.set(number);
-            slot.len.set(text.len() as u32);
-            slot.atom.set(atom);
+            self.remember(number, text.len(), atom);
         }
         Ok(atom)
     }

@@ -5,7 +5,7 @@
 //! heap, not stack. Flat compounds need no stack at all.
 
 use super::atom::Atom;
-use super::raw::Term;
+use super::raw::{Leaf, Term};
 use super::view::{BigView, FunView, LocalFunView, View};
 use std::cmp::Ordering::{self, Equal, Greater, Less};
 
@@ -70,41 +70,59 @@ impl<'a> Rows<'a> {
     /// Compares pairs until one differs or is nested, or there are no more.
     fn scan(&mut self) -> Step<'a> {
         loop {
-            let (a, b, numbers) = match self {
-                Self::Even([a, more_a @ ..], [b, more_b @ ..], numbers) => {
-                    let found = (a, b, *numbers);
-                    *self = Self::Even(more_a, more_b, *numbers);
-                    found
-                }
-                Self::Even(..) => return Step::Order(Equal),
-                Self::List(([a, more_a @ ..], tail_a), ([b, more_b @ ..], tail_b), numbers) => {
-                    let found = (a, b, *numbers);
-                    *self = Self::List((more_a, tail_a), (more_b, tail_b), *numbers);
-                    found
+            match self {
+                Self::Even(a, b, numbers) => {
+                    let (step, done) = run(a, b, *numbers);
+                    (*a, *b) = (&a[done..], &b[done..]);
+                    return step;
                 }
                 Self::List(a, b, numbers) => {
+                    let (step, done) = run(a.0, b.0, *numbers);
+                    (a.0, b.0) = (&a.0[done..], &b.0[done..]);
+                    if !matches!(step, Step::Order(Equal)) {
+                        return step;
+                    }
                     // A piece is used up: go on in what follows it.
                     let numbers = *numbers;
                     match (follow(a), follow(b)) {
-                        (Ok(a), Ok(b)) => {
-                            *self = Self::List(a, b, numbers);
-                            continue;
-                        }
+                        (Ok(a), Ok(b)) => *self = Self::List(a, b, numbers),
                         (Err(a), Err(b)) => {
                             *self = Self::Even(&[], &[], numbers);
-                            (a, b, numbers)
+                            return pair(a, b, numbers);
                         }
                         (Ok(_), Err(b)) => return Step::Order(LIST_RANK.cmp(&b.view().rank())),
                         (Err(a), Ok(_)) => return Step::Order(a.view().rank().cmp(&LIST_RANK)),
                     }
                 }
-            };
-            match pair(a, b, numbers) {
-                Step::Order(Equal) => {}
-                step => return step,
             }
         }
     }
+}
+
+/// Compares pairs of two rows, as far as the shorter one goes, until one differs or is nested; says how many are done.
+fn run<'a>(a: &'a [Term], b: &'a [Term], numbers: Numbers) -> (Step<'a>, usize) {
+    let mut done = 0;
+    for (x, y) in a.iter().zip(b) {
+        done += 1;
+        if x.identical(y) {
+            continue;
+        }
+        if let (Leaf::Tuple(p), Leaf::Tuple(q)) = (x.leaf(), y.leaf())
+            && p.len() == q.len()
+        {
+            // Flat tuples are done at once if they are the same, and the others from their first difference on.
+            let same = p.iter().zip(q).take_while(|(x, y)| x.identical(y)).count();
+            if same < p.len() {
+                return (Step::Rows(Rows::Even(&p[same..], &q[same..], numbers)), done);
+            }
+            continue;
+        }
+        match differing(x, y, numbers) {
+            Step::Order(Equal) => {}
+            step => return (step, done),
+        }
+    }
+    (Step::Order(Equal), done)
 }
 
 /// A piece with elements: this one, or else the one that follows; or what ends the list.

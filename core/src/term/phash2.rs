@@ -8,7 +8,7 @@
 //! does not matter. Source: OTP 25, `erlang:phash2/1,2`.
 
 use super::atom::Atom;
-use super::raw::Term;
+use super::raw::{Leaf, Term};
 use super::view::{FunView, View};
 
 /// The constant of type `n`.
@@ -75,13 +75,7 @@ fn phash2(t: &Term) -> u32 {
         }
         match s.todo.pop() {
             None => return s.hash,
-            Some(Todo::Row([])) => {}
-            Some(Todo::Row([t, more @ ..])) => {
-                if !more.is_empty() {
-                    s.todo.push(Todo::Row(more));
-                }
-                next = Some(t);
-            }
+            Some(Todo::Row(row)) => next = s.row(row),
             Some(Todo::List(chunk, tail)) => next = Some(s.list(chunk, tail)),
             Some(Todo::Pairs([k, ks @ ..], [v, vs @ ..])) => {
                 s.todo.extend([Todo::Pairs(ks, vs), Todo::PairDone, Todo::Value(v)]);
@@ -110,11 +104,7 @@ impl<'a> State<'a> {
                 let constant = if n.is_negative() { c(10) } else { c(11) };
                 n.digits().iter().fold(hash, |h, &d| add2(h, d as u32, (d >> 32) as u32, constant))
             }
-            View::Float(f) => {
-                // Adding zero makes -0.0 into 0.0.
-                let bits = (f + 0.0).to_bits();
-                add2(hash, (bits >> 32) as u32, bits as u32, c(12))
-            }
+            View::Float(f) => float(hash, f.to_bits()),
             View::Atom(a) if hash == 0 => atom(a),
             View::Atom(a) => add(hash, atom(a), c(3)),
             View::Nil if hash == 0 => NIL_HASH,
@@ -161,7 +151,30 @@ impl<'a> State<'a> {
         };
     }
 
-    /// Hashes leading bytes of a list, and gives what is to be hashed next.
+    /// Hashes a term if it is simple.
+    #[inline(always)]
+    fn leaf(&mut self, t: &Term) -> bool {
+        self.hash = match t.leaf() {
+            Leaf::Int(n) => integer(self.hash, n),
+            Leaf::Atom(a) if self.hash != 0 => add(self.hash, atom(a), c(3)),
+            Leaf::Float(bits) => float(self.hash, bits),
+            Leaf::Binary(_, 1..) => bytes_even_if_none(self.hash, t.inline_bytes()),
+            _ => return false,
+        };
+        true
+    }
+
+    /// Hashes what is simple, and gives the first that is not.
+    fn row(&mut self, row: &'a [Term]) -> Option<&'a Term> {
+        let simple = row.iter().take_while(|t| self.leaf(t)).count();
+        let (t, more) = row[simple..].split_first()?;
+        if !more.is_empty() {
+            self.todo.push(Todo::Row(more));
+        }
+        Some(t)
+    }
+
+    /// Hashes a list up to what is not simple, bytes four at a time, and gives what is to be hashed next.
     fn list(&mut self, mut chunk: &'a [Term], mut tail: &'a Term) -> &'a Term {
         let (mut packed, mut count) = (0u32, 0);
         let next = loop {
@@ -172,11 +185,19 @@ impl<'a> State<'a> {
                 }
                 continue;
             };
-            let Some(byte) = head.as_int().and_then(|n| u8::try_from(n).ok()) else {
+            if !head.is_byte() {
+                if count > 0 {
+                    self.hash = add(self.hash, packed, c(4));
+                    (packed, count) = (0, 0);
+                }
+                if self.leaf(head) {
+                    chunk = more;
+                    continue;
+                }
                 self.todo.push(Todo::List(more, tail));
                 break head;
-            };
-            packed = packed << 8 | u32::from(byte);
+            }
+            packed = packed << 8 | u32::from(head.as_byte());
             count += 1;
             if count == 4 {
                 self.hash = add(self.hash, packed, c(4));
@@ -200,6 +221,12 @@ fn integer(hash: u32, n: i64) -> u32 {
         let size = n.unsigned_abs();
         add2(hash, size as u32, (size >> 32) as u32, if n < 0 { c(10) } else { c(11) })
     }
+}
+
+fn float(hash: u32, bits: u64) -> u32 {
+    // Adding zero makes -0.0 into 0.0, which it equals.
+    let bits = (f64::from_bits(bits) + 0.0).to_bits();
+    add2(hash, (bits >> 32) as u32, bits as u32, c(12))
 }
 
 fn small(t: &Term) -> u32 {
