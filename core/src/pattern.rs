@@ -86,16 +86,16 @@ impl Pattern {
 
     /// What its holes hold if the term matches.
     pub fn matches<'t>(&'t self, term: &'t Term) -> Option<Bindings<'t>> {
-        self.run(Slots::new(self.0.holes.len()), term)
+        if !self.0.root.may_match(term) {
+            return None;
+        }
+        let mut found = Bindings::new(&self.0.holes, Slots::new(self.0.holes.len()));
+        matcher::run(&self.0.root, term, found.slots_mut()).then_some(found)
     }
 
     /// Whether the term matches.
     pub fn is_match(&self, term: &Term) -> bool {
-        self.matches(term).is_some()
-    }
-
-    fn run<'t>(&'t self, mut slots: Slots<'t>, term: &'t Term) -> Option<Bindings<'t>> {
-        matcher::run(&self.0.root, term, &mut slots).then(|| Bindings::new(&self.0.holes, slots))
+        self.0.root.may_match(term) && matcher::run(&self.0.root, term, &mut Slots::new(self.0.holes.len()))
     }
 
     /// The pattern with a hole filled: it then matches only this value, by `=:=`. For selective receive.

@@ -21,11 +21,13 @@ mod terms;
 
 pub(crate) use binary::{Element, Size, build};
 pub use error::{ParseError, ParseErrorKind};
-pub(crate) use lexer::{Lexer, Position};
-pub(crate) use parser::{Builder, Item, Pair, Parser};
+pub(crate) use lexer::Position;
+pub(crate) use parser::{Builder, Item};
+pub(crate) use terms::Pairs;
 
 use crate::term::Term;
-use lexer::Token;
+use lexer::{Lexer, Token};
+use parser::Parser;
 
 /// Reads one term. A dot at its end may be left out; after it only white space and comments may follow.
 ///
@@ -68,12 +70,12 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Any depth; integers of up to a million digits; 16 MiB of binary growth; new atoms allowed.
+    /// A million levels; integers of up to a million digits; 16 MiB of binary growth; new atoms allowed.
     pub fn new() -> Self {
-        Self { max_depth: usize::MAX, max_digits: 1_000_000, max_binary_growth: 16 << 20, existing_atoms: false }
+        Self { max_depth: 1_000_000, max_digits: 1_000_000, max_binary_growth: 16 << 20, existing_atoms: false }
     }
 
-    /// How deep terms may be nested. Text costs about 100 bytes of memory a level while it is read.
+    /// How deep terms may be nested. A level costs about 40 bytes of memory while the text is read.
     #[must_use]
     pub fn max_depth(mut self, levels: usize) -> Self {
         self.max_depth = levels;
@@ -111,14 +113,22 @@ impl Options {
 
     /// As [`parse_term`].
     pub fn parse_term(&self, text: &str) -> Result<Term, ParseError> {
+        self.read(text, &mut terms::Terms::new(self))
+    }
+
+    /// Reads one value of whatever the builder makes.
+    pub(crate) fn read<B: Builder>(&self, text: &str, builder: &mut B) -> Result<B::Value, ParseError> {
         let mut parser = Parser::new(Lexer::new(text, self), self);
-        let term = parser.parse(&mut terms::Terms::new(self))?;
-        parser.finish()?;
-        Ok(term)
+        let value = parser.parse(builder).and_then(|value| parser.finish().map(|()| value));
+        value.map_err(|e| e.located(text))
     }
 
     /// As [`consult`].
     pub fn consult(&self, text: &str) -> Result<Vec<Term>, ParseError> {
+        self.read_all(text).map_err(|e| e.located(text))
+    }
+
+    fn read_all(&self, text: &str) -> Result<Vec<Term>, ParseError> {
         let mut parser = Parser::new(Lexer::new(text, self), self);
         let mut terms = Vec::new();
         let mut builder = terms::Terms::new(self);

@@ -198,11 +198,11 @@ fn bound_holes_match_their_value_only() {
 #[test]
 fn errors_say_where_and_why() {
     for (text, column, why) in [
-        ("{a, #{k => 1}}", 7, "`=>` in a pattern, where `:=` belongs"),
-        ("#{k => X}", 3, "`=>` in a pattern, where `:=` belongs"),
-        ("#{k := 1, j => X}", 11, "`=>` in a pattern, where `:=` belongs"),
-        ("#{K := 1}", 3, "hole in the key of a map pattern"),
-        ("#{{a, [_]} := 1}", 3, "hole in the key of a map pattern"),
+        ("{a, #{k => 1}}", 5, "`=>` in a pattern, where `:=` belongs"),
+        ("#{k => X}", 1, "`=>` in a pattern, where `:=` belongs"),
+        ("#{k := 1, j => X}", 13, "`=>` and `:=` in one map"),
+        ("#{K := 1}", 1, "hole in the key of a map pattern"),
+        ("#{{a, [_]} := 1}", 1, "hole in the key of a map pattern"),
         ("<<X/binary, Y>>", 3, "binary without a size before the end"),
         ("<<X:_>>", 5, "`_` as a size"),
         ("<<{X}>>", 3, "pattern of several parts in a binary"),
@@ -229,6 +229,15 @@ fn depth_is_limited_and_matching_a_deep_term_is_not() {
     assert!(Pattern::compile(&nest(MAX_DEPTH)).is_ok());
     assert_eq!(Pattern::compile(&nest(MAX_DEPTH + 1)).unwrap_err().kind, ParseErrorKind::TooDeep);
     assert_eq!(Template::compile(&nest(MAX_DEPTH + 1)).unwrap_err().kind, ParseErrorKind::TooDeep);
+    // Compiling, matching, building and dropping the deepest fit on a small stack, such as a fiber's.
+    let deepest = nest(MAX_DEPTH);
+    let small = std::thread::Builder::new().stack_size(64 << 10).spawn(move || {
+        let template = Template::compile(&deepest).unwrap();
+        let pattern = Pattern::compile(&deepest).unwrap();
+        let term = template.build(&[Term::int(7)]).unwrap();
+        pattern.matches(&term).expect("a match").get("X").cloned()
+    });
+    assert_eq!(small.unwrap().join().unwrap(), Some(Term::int(7)));
     let strict = Options::new().max_depth(3);
     assert!(Pattern::compile_with(&strict, &nest(3)).is_ok() && Pattern::compile_with(&strict, &nest(4)).is_err());
     let deep = (0..1_000_000).fold(Term::nil(), |t, _| Term::tuple([t]));

@@ -96,6 +96,10 @@ impl<'t> Bindings<'t> {
         Self { holes, slots }
     }
 
+    pub(super) fn slots_mut(&mut self) -> &mut Slots<'t> {
+        &mut self.slots
+    }
+
     /// The value of a hole by its name.
     pub fn get(&self, name: &str) -> Option<&Term> {
         self.slots.get(self.holes.find(name)?)

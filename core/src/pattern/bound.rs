@@ -2,7 +2,7 @@
 //! Imports: pattern, term.
 
 use super::bindings::Slots;
-use super::{Bindings, Pattern, UnknownHole};
+use super::{Bindings, Pattern, UnknownHole, matcher};
 use crate::term::Term;
 
 /// A pattern with values in some of its holes, which then match only these values. Source: C2.21.
@@ -38,12 +38,18 @@ impl Bound {
 
     /// What all holes hold if the term matches.
     pub fn matches<'t>(&'t self, term: &'t Term) -> Option<Bindings<'t>> {
-        self.pattern.run(self.slots.borrow(), term)
+        let inner = &*self.pattern.0;
+        if !inner.root.may_match(term) {
+            return None;
+        }
+        let mut found = Bindings::new(&inner.holes, self.slots.borrow());
+        matcher::run(&inner.root, term, found.slots_mut()).then_some(found)
     }
 
     /// Whether the term matches.
     pub fn is_match(&self, term: &Term) -> bool {
-        self.matches(term).is_some()
+        let root = &self.pattern.0.root;
+        root.may_match(term) && matcher::run(root, term, &mut self.slots.borrow())
     }
 
     /// The pattern without the values.

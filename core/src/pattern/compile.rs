@@ -6,22 +6,21 @@ use super::holes::{HoleType, Holes};
 use super::matcher::{Node, Part, PartSize};
 use crate::bits::{BitReader, BitWriter, Segment};
 use crate::term::Term;
-use crate::text::{
-    Builder, Element, Item, Lexer, Options, Pair, ParseError, ParseErrorKind, Parser, Position, Size, build,
-};
+use crate::text::{Builder, Element, Item, Options, Pairs, ParseError, ParseErrorKind, Position, Size, build};
+use std::vec::Drain;
 
 /// Compiles a pattern.
 pub(super) fn pattern(options: &Options, text: &str) -> Result<(Node, Holes), ParseError> {
     let options = limited(options);
-    let mut parser = Parser::new(Lexer::new(text, &options), &options);
     let mut builder = Nodes { holes: Holes::default(), growth: options.binary_growth_bits() };
-    let root = parser.parse(&mut builder)?;
-    parser.finish()?;
+    let root = options.read(text, &mut builder)?;
     match stray_value(&root) {
-        Some(at) => Err(bad(at, "`=>` in a pattern, where `:=` belongs")),
+        Some(at) => Err(bad(at, ARROW).located(text)),
         None => Ok((root, builder.holes)),
     }
 }
+
+const ARROW: &str = "`=>` in a pattern, where `:=` belongs";
 
 /// The place of a map with `=>` that is no part of a key.
 fn stray_value(node: &Node) -> Option<Position> {
@@ -65,6 +64,7 @@ pub(super) fn hole_type(kind: Option<&str>, at: Position) -> Result<Option<HoleT
 
 struct Nodes {
     holes: Holes,
+    /// The bits that sizes may still make out of nothing.
     growth: usize,
 }
 
@@ -75,6 +75,7 @@ fn literals(nodes: &[Node]) -> Option<Vec<Term>> {
 
 impl Builder for Nodes {
     type Value = Node;
+    type Bits = Bits;
     const TYPED: bool = true;
 
     fn literal(&mut self, term: Term) -> Node {
@@ -85,17 +86,20 @@ impl Builder for Nodes {
         Node::Literal(Term::string(text))
     }
 
-    fn tuple(&mut self, elements: Vec<Node>) -> Node {
+    fn tuple(&mut self, elements: Drain<'_, Node>) -> Node {
+        let elements: Vec<Node> = elements.collect();
         match literals(&elements) {
             Some(terms) => Node::Literal(Term::tuple(terms)),
             None => Node::Tuple(elements.into()),
         }
     }
 
-    fn list(&mut self, mut elements: Vec<Node>, tail: Option<Node>, _: Position) -> Result<Node, ParseError> {
+    fn list(&mut self, elements: Drain<'_, Node>, tail: bool) -> Node {
+        let mut elements: Vec<Node> = elements.collect();
+        let tail = if tail { elements.pop() } else { None };
         let mut tail = tail.unwrap_or(Node::Literal(Term::nil()));
         if let (Some(terms), Node::Literal(tail)) = (literals(&elements), &tail) {
-            return Ok(Node::Literal(Term::improper_list(terms, tail.clone())));
+            return Node::Literal(Term::improper_list(terms, tail.clone()));
         }
         // A list in the tail is part of this list, however it was written.
         if let Node::List(more, end) = tail {
@@ -107,77 +111,71 @@ impl Builder for Nodes {
             elements.extend(list.iter().cloned().map(Node::Literal));
             tail = Node::Literal(list.tail().clone());
         }
-        Ok(Node::List(elements.into(), Box::new(tail)))
+        Node::List(elements.into(), Box::new(tail))
     }
 
-    fn map(&mut self, pairs: Vec<Pair<Node>>, _: Position) -> Result<Node, ParseError> {
-        if let Some(at) = pairs.first().filter(|p| !p.exact).map(|p| p.at) {
-            let mut terms = Vec::with_capacity(pairs.len());
-            for Pair { key, value, exact, at } in pairs {
-                let (Some(key), Some(value), false) = (key_term(key), key_term(value), exact) else {
-                    return Err(bad(at, "`=>` in a pattern, where `:=` belongs"));
-                };
-                terms.push((key, value));
-            }
-            return Ok(Node::Value(Term::map(terms), at));
+    fn map(&mut self, pairs: Drain<'_, Node>, exact: Option<bool>, at: Position) -> Result<Node, ParseError> {
+        let pairs = Pairs(pairs);
+        if exact == Some(false) {
+            let terms = pairs.map(|(key, value)| Some((key_term(key)?, key_term(value)?))).collect::<Option<Vec<_>>>();
+            return terms.map(|terms| Node::Value(Term::map(terms), at)).ok_or_else(|| bad(at, ARROW));
         }
-        let mut compiled = Vec::with_capacity(pairs.len());
-        for Pair { key, value, exact, at } in pairs {
-            if !exact {
-                return Err(bad(at, "`=>` in a pattern, where `:=` belongs"));
-            }
-            compiled.push((key_term(key).ok_or_else(|| bad(at, "hole in the key of a map pattern"))?, value));
-        }
-        Ok(Node::Map(compiled.into()))
+        let pairs = pairs.map(|(key, value)| Some((key_term(key)?, value))).collect::<Option<Vec<_>>>();
+        let pairs = pairs.ok_or_else(|| bad(at, "hole in the key of a map pattern"))?;
+        Ok(Node::Map(pairs.into()))
     }
 
-    fn binary(&mut self, elements: Vec<Element<Node>>, _: Position) -> Result<Node, ParseError> {
-        let mut parts = Vec::new();
-        let mut literal = BitWriter::new();
-        let last = elements.len().saturating_sub(1);
-        for (i, element) in elements.into_iter().enumerate() {
-            let at = element.at;
-            let size = match &element.size {
-                Size::Default => PartSize::Default,
-                Size::Fixed(n) => PartSize::Fixed(*n),
-                Size::Hole(name, at) if name == "_" => return Err(bad(*at, "`_` as a size")),
-                Size::Hole(name, _) => PartSize::Slot(self.holes.number(name)),
-            };
-            let sized = !matches!(size, PartSize::Default);
-            let segment = element.spec.segment(sized).map_err(|why| bad(at, why))?;
-            if i < last && segment.takes_rest(sized) {
-                return Err(bad(at, "binary without a size before the end"));
+    fn segment(&mut self, bits: &mut Bits, element: Element<Node>) -> Result<(), ParseError> {
+        let at = element.at;
+        if let Some(at) = bits.rest {
+            return Err(bad(at, "binary without a size before the end"));
+        }
+        let size = match &element.size {
+            Size::Default => PartSize::Default,
+            Size::Fixed(n) => PartSize::Fixed(*n),
+            Size::Hole(name, at) if name == "_" => return Err(bad(*at, "`_` as a size")),
+            Size::Hole(name, _) => PartSize::Slot(self.holes.number(name)),
+        };
+        let sized = !matches!(size, PartSize::Default);
+        let segment = element.spec.segment(sized).map_err(|why| bad(at, why))?;
+        if segment.takes_rest(sized) {
+            bits.rest = Some(at);
+        }
+        match element.item {
+            Item::Value(node @ (Node::Any | Node::Hole(_) | Node::Typed(..))) => {
+                bits.push(Part::Value { node, size, segment });
+                return Ok(());
             }
-            let term = match element.item {
-                Item::Value(node @ (Node::Any | Node::Hole(_) | Node::Typed(..))) => {
-                    flush(&mut parts, &mut literal);
-                    parts.push(Part::Value { node, size, segment });
-                    continue;
-                }
-                Item::Value(Node::Literal(_)) | Item::Number(_) | Item::Text(_) => element,
-                Item::Value(_) => return Err(bad(at, "pattern of several parts in a binary")),
-            };
-            if let PartSize::Slot(_) = size {
+            Item::Value(Node::Literal(_)) | Item::Number(_) | Item::Text(_) => {}
+            Item::Value(_) => return Err(bad(at, "pattern of several parts in a binary")),
+        }
+        let fixed = match size {
+            PartSize::Default => None,
+            PartSize::Fixed(n) => Some(n),
+            PartSize::Slot(_) => {
                 // Only the match knows how many bits the literal has.
-                for value in values(&term.item) {
-                    flush(&mut parts, &mut literal);
-                    parts.push(Part::Value { node: Node::Literal(value), size, segment });
+                for value in values(&element.item) {
+                    bits.push(Part::Value { node: Node::Literal(value), size, segment });
                 }
-                continue;
+                return Ok(());
             }
-            let start = literal.bit_len();
-            let known = |node: &Node| if let Node::Literal(t) = node { Some(t.clone()) } else { None };
-            build(&mut literal, &term, known, &mut self.growth)?;
-            let fixed = if let PartSize::Fixed(n) = size { Some(n) } else { None };
-            if !reads_back(&literal, start, &term.item, segment, fixed) {
-                return Ok(Node::Never);
-            }
+        };
+        let start = bits.literal.bit_len();
+        let known = |node: &Node| if let Node::Literal(t) = node { Some(t.clone()) } else { None };
+        build(&mut bits.literal, &element, known, &mut self.growth)?;
+        bits.never |= !reads_back(&bits.literal, start, &element.item, segment, fixed);
+        Ok(())
+    }
+
+    fn binary(&mut self, mut bits: Bits) -> Node {
+        if bits.never {
+            return Node::Never;
         }
-        if parts.is_empty() {
-            return Ok(Node::Literal(literal.into_term()));
+        if bits.parts.is_empty() {
+            return Node::Literal(bits.literal.into_term());
         }
-        flush(&mut parts, &mut literal);
-        Ok(Node::Binary(parts.into()))
+        bits.flush();
+        Node::Binary(bits.parts.into())
     }
 
     fn hole(&mut self, name: &str, kind: Option<&str>, at: Position) -> Result<Node, ParseError> {
@@ -191,9 +189,28 @@ impl Builder for Nodes {
     }
 }
 
-fn flush(parts: &mut Vec<Part>, literal: &mut BitWriter) {
-    if !literal.is_empty() {
-        parts.push(Part::Bits(std::mem::take(literal).into_term()));
+/// A binary pattern in the making.
+#[derive(Default)]
+struct Bits {
+    parts: Vec<Part>,
+    /// Literal segments since the last part.
+    literal: BitWriter,
+    /// Where a segment stands that takes all that is left.
+    rest: Option<Position>,
+    /// Whether some literal is equal to no bits.
+    never: bool,
+}
+
+impl Bits {
+    fn flush(&mut self) {
+        if !self.literal.is_empty() {
+            self.parts.push(Part::Bits(std::mem::take(&mut self.literal).into_term()));
+        }
+    }
+
+    fn push(&mut self, part: Part) {
+        self.flush();
+        self.parts.push(part);
     }
 }
 

@@ -44,6 +44,19 @@ pub(super) enum PartSize {
     Slot(usize),
 }
 
+impl Node {
+    /// Whether a first look leaves hope: most messages of a mailbox differ in size or tag.
+    pub(super) fn may_match(&self, term: &Term) -> bool {
+        let Self::Tuple(nodes) = self else { return true };
+        let View::Tuple(elements) = term.view() else { return false };
+        elements.len() == nodes.len()
+            && match (nodes.first(), elements.first()) {
+                (Some(Self::Literal(tag)), Some(first)) => tag.same(first),
+                _ => true,
+            }
+    }
+}
+
 pub(super) fn run<'t>(node: &'t Node, term: &'t Term, slots: &mut Slots<'t>) -> bool {
     match node {
         Node::Any => true,

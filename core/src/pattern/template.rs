@@ -3,12 +3,13 @@
 
 use super::compile::{bad, hole_type, limited};
 use super::holes::{HoleType, Holes};
-use crate::bits::{BitWriter, Segment};
+use crate::bits::{BitWriter, Segment, SegmentKind};
 use crate::term::Term;
 use crate::term::build::{Arena, measure};
-use crate::text::{Builder, Element, Item, Lexer, Options, Pair, ParseError, Parser, Position, Size, build};
+use crate::text::{Builder, Element, Item, Options, Pairs, ParseError, Position, Size, build};
 use std::fmt;
 use std::sync::Arc;
+use std::vec::Drain;
 
 /// So many bytes a binary of a template may have whose sizes come from the values.
 const MAX_BINARY: usize = 64 << 20;
@@ -99,10 +100,8 @@ impl Template {
     /// Compiles a template within limits.
     pub fn compile_with(options: &Options, text: &str) -> Result<Self, ParseError> {
         let options = limited(options);
-        let mut parser = Parser::new(Lexer::new(text, &options), &options);
         let mut builder = Nodes { holes: Holes::default(), growth: options.binary_growth_bits(), words: 0 };
-        let root = parser.parse(&mut builder)?;
-        parser.finish()?;
+        let root = options.read(text, &mut builder)?;
         Ok(Self(Arc::new(Inner { source: text.into(), holes: builder.holes, root, words: builder.words })))
     }
 
@@ -224,8 +223,28 @@ fn literals(nodes: &[Node]) -> Option<Vec<Term>> {
     nodes.iter().map(|node| if let Node::Literal(t) = node { Some(t.clone()) } else { None }).collect()
 }
 
+/// A binary in the making.
+#[derive(Default)]
+struct Bits {
+    parts: Vec<Part>,
+    /// Literal segments since the last part.
+    literal: BitWriter,
+}
+
+impl Bits {
+    fn flush(&mut self) {
+        if self.literal.is_empty() {
+            return;
+        }
+        let node = Node::Literal(std::mem::take(&mut self.literal).into_term());
+        let segment = Segment { unit: 1, ..Segment::new(SegmentKind::Binary) };
+        self.parts.push(Part { node, size: PartSize::Default, segment });
+    }
+}
+
 impl Builder for Nodes {
     type Value = Node;
+    type Bits = Bits;
     const TYPED: bool = true;
 
     fn literal(&mut self, term: Term) -> Node {
@@ -236,7 +255,8 @@ impl Builder for Nodes {
         Node::Literal(Term::string(text))
     }
 
-    fn tuple(&mut self, elements: Vec<Node>) -> Node {
+    fn tuple(&mut self, elements: Drain<'_, Node>) -> Node {
+        let elements: Vec<Node> = elements.collect();
         if let Some(terms) = literals(&elements) {
             return Node::Literal(Term::tuple(terms));
         }
@@ -244,20 +264,22 @@ impl Builder for Nodes {
         Node::Tuple(elements)
     }
 
-    fn list(&mut self, elements: Vec<Node>, tail: Option<Node>, _: Position) -> Result<Node, ParseError> {
+    fn list(&mut self, elements: Drain<'_, Node>, tail: bool) -> Node {
+        let mut elements: Vec<Node> = elements.collect();
+        let tail = if tail { elements.pop() } else { None };
         let tail = tail.unwrap_or(Node::Literal(Term::nil()));
         if let (Some(terms), Node::Literal(tail)) = (literals(&elements), &tail) {
-            return Ok(Node::Literal(Term::improper_list(terms, tail.clone())));
+            return Node::Literal(Term::improper_list(terms, tail.clone()));
         }
         self.words += measure::list(elements.len());
-        Ok(Node::List(elements, Box::new(tail)))
+        Node::List(elements, Box::new(tail))
     }
 
-    fn map(&mut self, pairs: Vec<Pair<Node>>, _: Position) -> Result<Node, ParseError> {
-        if let Some(pair) = pairs.iter().find(|p| p.exact) {
-            return Err(bad(pair.at, "`:=` in a template, where `=>` belongs"));
+    fn map(&mut self, pairs: Drain<'_, Node>, exact: Option<bool>, at: Position) -> Result<Node, ParseError> {
+        if exact == Some(true) {
+            return Err(bad(at, "`:=` in a template, where `=>` belongs"));
         }
-        let pairs: Vec<(Node, Node)> = pairs.into_iter().map(|p| (p.key, p.value)).collect();
+        let pairs: Vec<(Node, Node)> = Pairs(pairs).collect();
         let literal = |(k, v): &(Node, Node)| match (k, v) {
             (Node::Literal(k), Node::Literal(v)) => Some((k.clone(), v.clone())),
             _ => None,
@@ -269,49 +291,37 @@ impl Builder for Nodes {
         Ok(Node::Map(pairs))
     }
 
-    fn binary(&mut self, elements: Vec<Element<Node>>, _: Position) -> Result<Node, ParseError> {
-        let mut parts: Vec<Part> = Vec::new();
-        let mut literal = BitWriter::new();
-        let any_bits = || {
-            let mut segment = Segment::new(crate::bits::SegmentKind::Binary);
-            segment.unit = 1;
-            segment
+    fn segment(&mut self, bits: &mut Bits, element: Element<Node>) -> Result<(), ParseError> {
+        let at = element.at;
+        let size = match &element.size {
+            Size::Default => PartSize::Default,
+            Size::Fixed(n) => PartSize::Fixed(*n),
+            Size::Hole(name, at) if name == "_" => return Err(bad(*at, "`_` in a template")),
+            Size::Hole(name, _) => PartSize::Slot(self.holes.number(name)),
         };
-        let flush = |parts: &mut Vec<Part>, literal: &mut BitWriter| {
-            if !literal.is_empty() {
-                let node = Node::Literal(std::mem::take(literal).into_term());
-                parts.push(Part { node, size: PartSize::Default, segment: any_bits() });
-            }
+        let known = !matches!(size, PartSize::Slot(_))
+            && matches!(element.item, Item::Number(_) | Item::Text(_) | Item::Value(Node::Literal(_)));
+        if known {
+            let term = |node: &Node| if let Node::Literal(t) = node { Some(t.clone()) } else { None };
+            return build(&mut bits.literal, &element, term, &mut self.growth);
+        }
+        bits.flush();
+        let segment = element.spec.segment(!matches!(size, PartSize::Default)).map_err(|why| bad(at, why))?;
+        let node = match element.item {
+            Item::Number(n) => Node::Literal(n),
+            Item::Text(_) => return Err(bad(at, "string of a size that is not known")),
+            Item::Value(node) => node,
         };
-        for element in elements {
-            let at = element.at;
-            let size = match &element.size {
-                Size::Default => PartSize::Default,
-                Size::Fixed(n) => PartSize::Fixed(*n),
-                Size::Hole(name, at) if name == "_" => return Err(bad(*at, "`_` in a template")),
-                Size::Hole(name, _) => PartSize::Slot(self.holes.number(name)),
-            };
-            let known = !matches!(size, PartSize::Slot(_))
-                && matches!(element.item, Item::Number(_) | Item::Text(_) | Item::Value(Node::Literal(_)));
-            if known {
-                let term = |node: &Node| if let Node::Literal(t) = node { Some(t.clone()) } else { None };
-                build(&mut literal, &element, term, &mut self.growth)?;
-                continue;
-            }
-            flush(&mut parts, &mut literal);
-            let segment = element.spec.segment(!matches!(size, PartSize::Default)).map_err(|why| bad(at, why))?;
-            let node = match element.item {
-                Item::Number(n) => Node::Literal(n),
-                Item::Text(_) => return Err(bad(at, "string of a size that is not known")),
-                Item::Value(node) => node,
-            };
-            parts.push(Part { node, size, segment });
+        bits.parts.push(Part { node, size, segment });
+        Ok(())
+    }
+
+    fn binary(&mut self, mut bits: Bits) -> Node {
+        if bits.parts.is_empty() {
+            return Node::Literal(bits.literal.into_term());
         }
-        if parts.is_empty() {
-            return Ok(Node::Literal(literal.into_term()));
-        }
-        flush(&mut parts, &mut literal);
-        Ok(Node::Binary(parts))
+        bits.flush();
+        Node::Binary(bits.parts)
     }
 
     fn hole(&mut self, name: &str, kind: Option<&str>, at: Position) -> Result<Node, ParseError> {

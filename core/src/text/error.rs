@@ -55,6 +55,18 @@ pub enum ParseErrorKind {
     AtomTableFull,
 }
 
+impl ParseError {
+    /// Counts lines and columns; the parts of the parser know the offset only.
+    #[must_use]
+    pub(crate) fn located(mut self, text: &str) -> Self {
+        let before = text.get(..self.offset).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+        self.line = before.bytes().filter(|b| *b == b'\n').count() + 1;
+        self.column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+        self
+    }
+}
+
 impl fmt::Display for ParseError {
     /// `Line:Column: what is wrong`, on one line, in OTP's words where it has some.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,17 +7,13 @@ use crate::term::Term;
 use crate::term::print::quote::{is_lower, is_name_char, is_reserved, is_upper};
 use std::borrow::Cow;
 
-/// A place in the text.
+/// A place in the text: the distance from its beginning in bytes. Lines are counted when there is an error.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Position {
-    pub(crate) offset: usize,
-    pub(crate) line: usize,
-    pub(crate) column: usize,
-}
+pub(crate) struct Position(usize);
 
 impl Position {
     pub(crate) fn error(self, kind: ParseErrorKind) -> ParseError {
-        ParseError { line: self.line, column: self.column, offset: self.offset, kind }
+        ParseError { line: 0, column: 0, offset: self.0, kind }
     }
 }
 
@@ -90,16 +86,16 @@ pub(crate) struct Lexer<'s> {
 
 impl<'s> Lexer<'s> {
     pub(crate) fn new(text: &'s str, options: &Options) -> Self {
-        Self { text, at: Position { offset: 0, line: 1, column: 1 }, max_digits: options.max_digits }
+        Self { text, at: Position(0), max_digits: options.max_digits }
     }
 
     fn rest(&self) -> &'s str {
-        self.text.get(self.at.offset..).unwrap_or_default()
+        self.text.get(self.at.0..).unwrap_or_default()
     }
 
     #[inline]
     fn peek(&self) -> Option<char> {
-        match self.text.as_bytes().get(self.at.offset) {
+        match self.text.as_bytes().get(self.at.0) {
             Some(b) if b.is_ascii() => Some(char::from(*b)),
             Some(_) => self.rest().chars().next(),
             None => None,
@@ -113,29 +109,21 @@ impl<'s> Lexer<'s> {
     #[inline]
     fn bump(&mut self) -> Option<char> {
         let c = self.peek()?;
-        self.at.offset += c.len_utf8();
-        if c == '\n' {
-            self.at.line += 1;
-            self.at.column = 1;
-        } else {
-            self.at.column += 1;
-        }
+        self.at.0 += c.len_utf8();
         Some(c)
     }
 
     #[inline]
     fn bump_while(&mut self, accept: impl Fn(char) -> bool) {
-        let rest = self.text.as_bytes().get(self.at.offset..).unwrap_or_default();
-        let ascii = rest.iter().take_while(|b| b.is_ascii() && **b != b'\n' && accept(char::from(**b))).count();
-        self.at.offset += ascii;
-        self.at.column += ascii;
+        let rest = self.text.as_bytes().get(self.at.0..).unwrap_or_default();
+        self.at.0 += rest.iter().take_while(|b| b.is_ascii() && accept(char::from(**b))).count();
         while self.peek().is_some_and(&accept) {
             self.bump();
         }
     }
 
     fn since(&self, start: Position) -> &'s str {
-        self.text.get(start.offset..self.at.offset).unwrap_or_default()
+        self.text.get(start.0..self.at.0).unwrap_or_default()
     }
 
     fn skip_space(&mut self) -> Result<(), ParseError> {
@@ -321,7 +309,7 @@ impl<'s> Lexer<'s> {
         let Some(c) = self.peek() else { return Ok(None) };
         if c.is_digit(8) {
             let start = self.at;
-            while self.at.offset - start.offset < 3 && self.peek().is_some_and(|c| c.is_digit(8)) {
+            while self.at.0 - start.0 < 3 && self.peek().is_some_and(|c| c.is_digit(8)) {
                 self.bump();
             }
             let value = u32::from_str_radix(self.since(start), 8).unwrap_or(0);
@@ -359,7 +347,7 @@ impl<'s> Lexer<'s> {
             self.bump();
         }
         let start = self.at;
-        while self.peek().is_some_and(hex) && (braces || self.at.offset - start.offset < 2) {
+        while self.peek().is_some_and(hex) && (braces || self.at.0 - start.0 < 2) {
             self.bump();
         }
         let digits = self.since(start);

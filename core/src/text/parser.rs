@@ -2,43 +2,40 @@
 //! Imports: bits (segment types), term, text. Source: OTP `erl_parse`.
 //!
 //! What is built of the tokens is a [`Builder`]'s affair: terms here, patterns and templates in `pattern`. The parser
-//! keeps unfinished lists, tuples, maps and binaries on a stack of its own.
+//! keeps what is unfinished on a stack of its own, and finished parts on another: 40 bytes a level.
 
 use super::Options;
 use super::binary::{self, Element, Size};
 use super::error::{ParseError, ParseErrorKind};
 use super::lexer::{Lexer, Position, Spanned, Token};
 use crate::term::{Atom, AtomError, Term, View};
+use std::vec::Drain;
 
 /// Makes values of what is read.
 pub(crate) trait Builder {
     type Value;
+    /// A binary in the making.
+    type Bits: Default;
+    /// Whether variables may have types.
+    const TYPED: bool;
 
     /// A number, an atom, or a fun.
     fn literal(&mut self, term: Term) -> Self::Value;
     fn string(&mut self, text: &str) -> Self::Value;
-    fn tuple(&mut self, elements: Vec<Self::Value>) -> Self::Value;
-    fn list(
+    fn tuple(&mut self, elements: Drain<'_, Self::Value>) -> Self::Value;
+    /// At least one element; the tail, if there is one, is the last of them.
+    fn list(&mut self, elements: Drain<'_, Self::Value>, tail: bool) -> Self::Value;
+    /// Keys and values in turn. `exact`: whether they are written with `:=`; `None` if there are none.
+    fn map(
         &mut self,
-        elements: Vec<Self::Value>,
-        tail: Option<Self::Value>,
+        pairs: Drain<'_, Self::Value>,
+        exact: Option<bool>,
         at: Position,
     ) -> Result<Self::Value, ParseError>;
-    fn map(&mut self, pairs: Vec<Pair<Self::Value>>, at: Position) -> Result<Self::Value, ParseError>;
-    fn binary(&mut self, elements: Vec<Element<Self::Value>>, at: Position) -> Result<Self::Value, ParseError>;
+    fn segment(&mut self, bits: &mut Self::Bits, element: Element<Self::Value>) -> Result<(), ParseError>;
+    fn binary(&mut self, bits: Self::Bits) -> Self::Value;
     /// A variable, with the type behind it: `Name:type`.
     fn hole(&mut self, name: &str, kind: Option<&str>, at: Position) -> Result<Self::Value, ParseError>;
-    /// Whether variables may have types.
-    const TYPED: bool;
-}
-
-/// `Key => Value`, or with `:=`.
-pub(crate) struct Pair<V> {
-    pub(crate) key: V,
-    pub(crate) value: V,
-    /// Whether it is `:=`.
-    pub(crate) exact: bool,
-    pub(crate) at: Position,
 }
 
 /// A value that has been read; numbers and strings are kept as such, because signs and binaries care.
@@ -49,7 +46,7 @@ pub(crate) enum Item<V> {
 }
 
 impl<V> Item<V> {
-    pub(crate) fn into_value<B: Builder<Value = V>>(self, builder: &mut B) -> V {
+    fn into_value<B: Builder<Value = V>>(self, builder: &mut B) -> V {
         match self {
             Self::Number(n) => builder.literal(n),
             Self::Text(text) => builder.string(&text),
@@ -58,19 +55,40 @@ impl<V> Item<V> {
     }
 }
 
-/// What has begun and not ended.
-enum Frame<V> {
-    Tuple(Vec<V>),
-    List { elements: Vec<V>, in_tail: bool },
-    Map { pairs: Vec<Pair<V>>, key: Option<(V, bool, Position)> },
-    Binary(Vec<Element<V>>),
+/// What has begun and not ended. The parts of a list, tuple or map lie on the stack of values, from `start` on.
+enum Frame<B> {
+    Tuple { start: usize },
+    List { start: usize, in_tail: bool },
+    Map { start: usize, in_value: bool, exact: bool },
+    Binary(Box<B>),
     Parenthesis,
     Sign { negative: bool },
 }
 
 /// A value, and where it began.
 type Placed<V> = (Item<V>, Position);
-type Stack<V> = Vec<(Frame<V>, Position)>;
+
+/// What is unfinished.
+struct Stack<B: Builder> {
+    frames: Vec<(Frame<B::Bits>, Position)>,
+    values: Vec<B::Value>,
+}
+
+impl<B: Builder> Stack<B> {
+    fn push(&mut self, frame: Frame<B::Bits>, at: Position) {
+        self.frames.push((frame, at));
+    }
+
+    fn ends_in_sign(&self) -> bool {
+        matches!(self.frames.last(), Some((Frame::Sign { .. }, _)))
+    }
+
+    /// Whether the value that comes next is a part of a binary, signs before it aside.
+    fn in_binary(&self) -> bool {
+        let below = self.frames.len().checked_sub(if self.ends_in_sign() { 2 } else { 1 });
+        below.is_some_and(|i| matches!(self.frames.get(i), Some((Frame::Binary(_), _))))
+    }
+}
 
 pub(crate) struct Parser<'s, 'o> {
     lexer: Lexer<'s>,
@@ -127,13 +145,13 @@ impl<'s, 'o> Parser<'s, 'o> {
 
     /// Reads one value.
     pub(crate) fn parse<B: Builder>(&mut self, builder: &mut B) -> Result<B::Value, ParseError> {
-        let mut stack: Stack<B::Value> = Vec::new();
-        let mut item = None;
+        let mut stack: Stack<B> = Stack { frames: Vec::new(), values: Vec::new() };
+        let mut placed = None;
         loop {
-            let (done, at) = match item.take() {
+            let done = match placed.take() {
                 Some(done) => done,
                 None => {
-                    if stack.len() > self.options.max_depth {
+                    if stack.frames.len() > self.options.max_depth {
                         return Err(self.take()?.at.error(ParseErrorKind::TooDeep));
                     }
                     match self.operand(builder, &mut stack)? {
@@ -142,10 +160,10 @@ impl<'s, 'o> Parser<'s, 'o> {
                     }
                 }
             };
-            let Some((frame, start)) = stack.pop() else {
-                return Ok(done.into_value(builder));
+            let Some((frame, start)) = stack.frames.pop() else {
+                return Ok(done.0.into_value(builder));
             };
-            item = self.place(builder, frame, start, (done, at), &mut stack)?;
+            placed = self.place(builder, frame, start, done, &mut stack)?;
         }
     }
 
@@ -153,10 +171,10 @@ impl<'s, 'o> Parser<'s, 'o> {
     fn operand<B: Builder>(
         &mut self,
         builder: &mut B,
-        stack: &mut Stack<B::Value>,
+        stack: &mut Stack<B>,
     ) -> Result<Option<Placed<B::Value>>, ParseError> {
         let token = self.take()?;
-        let at = token.at;
+        let (at, start) = (token.at, stack.values.len());
         let item = match &token.token {
             Token::Integer(n) => Item::Number(n.clone()),
             Token::Float(f) => match Term::float(*f) {
@@ -177,41 +195,41 @@ impl<'s, 'o> Parser<'s, 'o> {
             Token::Word("fun") => Item::Value(builder.literal(self.fun()?)),
             Token::Symbol("[") => {
                 if !self.take_symbol("]")? {
-                    stack.push((Frame::List { elements: Vec::new(), in_tail: false }, at));
+                    stack.push(Frame::List { start, in_tail: false }, at);
                     return Ok(None);
                 }
                 Item::Value(builder.literal(Term::nil()))
             }
             Token::Symbol("{") => {
                 if !self.take_symbol("}")? {
-                    stack.push((Frame::Tuple(Vec::new()), at));
+                    stack.push(Frame::Tuple { start }, at);
                     return Ok(None);
                 }
-                Item::Value(builder.tuple(Vec::new()))
+                Item::Value(builder.tuple(stack.values.drain(start..)))
             }
             // The parts of a binary are expressions of another level, which maps do not belong to.
-            Token::Symbol("#") if !in_binary(stack) => {
+            Token::Symbol("#") if !stack.in_binary() => {
                 self.expect_symbol("{")?;
                 if !self.take_symbol("}")? {
-                    stack.push((Frame::Map { pairs: Vec::new(), key: None }, at));
+                    stack.push(Frame::Map { start, in_value: false, exact: false }, at);
                     return Ok(None);
                 }
-                Item::Value(builder.map(Vec::new(), at)?)
+                Item::Value(builder.map(stack.values.drain(start..), None, at)?)
             }
             Token::Symbol("<<") => {
                 if !self.take_symbol(">>")? {
-                    stack.push((Frame::Binary(Vec::new()), at));
+                    stack.push(Frame::Binary(Box::default()), at);
                     return Ok(None);
                 }
-                Item::Value(builder.binary(Vec::new(), at)?)
+                Item::Value(builder.binary(B::Bits::default()))
             }
             Token::Symbol("(") => {
-                stack.push((Frame::Parenthesis, at));
+                stack.push(Frame::Parenthesis, at);
                 return Ok(None);
             }
-            // There a sign takes no second one either.
-            Token::Symbol(sign @ ("-" | "+")) if !(ends_in_sign(stack) && in_binary(stack)) => {
-                stack.push((Frame::Sign { negative: *sign == "-" }, at));
+            // In a binary, a sign takes no second one either.
+            Token::Symbol(sign @ ("-" | "+")) if !(stack.ends_in_sign() && stack.in_binary()) => {
+                stack.push(Frame::Sign { negative: *sign == "-" }, at);
                 return Ok(None);
             }
             _ => return Err(token.unexpected()),
@@ -223,15 +241,15 @@ impl<'s, 'o> Parser<'s, 'o> {
     fn place<B: Builder>(
         &mut self,
         builder: &mut B,
-        frame: Frame<B::Value>,
-        start: Position,
+        frame: Frame<B::Bits>,
+        start_at: Position,
         (item, at): Placed<B::Value>,
-        stack: &mut Stack<B::Value>,
+        stack: &mut Stack<B>,
     ) -> Result<Option<Placed<B::Value>>, ParseError> {
         let value = match frame {
             Frame::Parenthesis => {
                 self.expect_symbol(")")?;
-                return Ok(Some((item, start)));
+                return Ok(Some((item, start_at)));
             }
             Frame::Sign { negative } => match item {
                 Item::Number(n) => {
@@ -243,58 +261,59 @@ impl<'s, 'o> Parser<'s, 'o> {
                     return Err(at.error(ParseErrorKind::BadTerm("sign before something else than a number")));
                 }
             },
-            Frame::Tuple(mut elements) => {
-                elements.push(item.into_value(builder));
+            Frame::Tuple { start } => {
+                stack.values.push(item.into_value(builder));
                 if self.separated("}")? {
-                    stack.push((Frame::Tuple(elements), start));
+                    stack.push(frame, start_at);
                     return Ok(None);
                 }
-                builder.tuple(elements)
+                builder.tuple(stack.values.drain(start..))
             }
-            Frame::List { elements, in_tail: true } => {
-                self.expect_symbol("]")?;
-                let tail = item.into_value(builder);
-                builder.list(elements, Some(tail), start)?
-            }
-            Frame::List { mut elements, in_tail: false } => {
-                elements.push(item.into_value(builder));
-                let in_tail = self.take_symbol("|")?;
-                if in_tail || self.separated("]")? {
-                    stack.push((Frame::List { elements, in_tail }, start));
+            Frame::List { start, in_tail } => {
+                stack.values.push(item.into_value(builder));
+                let bar = !in_tail && self.take_symbol("|")?;
+                if bar || (!in_tail && self.separated("]")?) {
+                    stack.push(Frame::List { start, in_tail: bar }, start_at);
                     return Ok(None);
                 }
-                builder.list(elements, None, start)?
+                if in_tail {
+                    self.expect_symbol("]")?;
+                }
+                builder.list(stack.values.drain(start..), in_tail)
             }
-            Frame::Map { pairs, key: None } => {
+            Frame::Map { start, in_value: false, exact } => {
                 let token = self.take()?;
-                let exact = token.is_symbol(":=");
-                if !exact && !token.is_symbol("=>") {
+                let now_exact = token.is_symbol(":=");
+                if !now_exact && !token.is_symbol("=>") {
                     return Err(token.unexpected());
                 }
-                let key = item.into_value(builder);
-                stack.push((Frame::Map { pairs, key: Some((key, exact, at)) }, start));
+                if start < stack.values.len() && exact != now_exact {
+                    return Err(token.at.error(ParseErrorKind::BadTerm("`=>` and `:=` in one map")));
+                }
+                stack.values.push(item.into_value(builder));
+                stack.push(Frame::Map { start, in_value: true, exact: now_exact }, start_at);
                 return Ok(None);
             }
-            Frame::Map { mut pairs, key: Some((key, exact, at)) } => {
-                pairs.push(Pair { key, value: item.into_value(builder), exact, at });
+            Frame::Map { start, in_value: true, exact } => {
+                stack.values.push(item.into_value(builder));
                 if self.separated("}")? {
-                    stack.push((Frame::Map { pairs, key: None }, start));
+                    stack.push(Frame::Map { start, in_value: false, exact }, start_at);
                     return Ok(None);
                 }
-                builder.map(pairs, start)?
+                builder.map(stack.values.drain(start..), Some(exact), start_at)?
             }
-            Frame::Binary(mut elements) => {
+            Frame::Binary(mut bits) => {
                 let size = if self.take_symbol(":")? { self.size()? } else { Size::Default };
                 let spec = if self.take_symbol("/")? { binary::spec(self)? } else { binary::Spec::default() };
-                elements.push(Element { item, size, spec, at });
+                builder.segment(&mut bits, Element { item, size, spec, at })?;
                 if self.separated(">>")? {
-                    stack.push((Frame::Binary(elements), start));
+                    stack.push(Frame::Binary(bits), start_at);
                     return Ok(None);
                 }
-                builder.binary(elements, start)?
+                builder.binary(*bits)
             }
         };
-        Ok(Some((Item::Value(value), start)))
+        Ok(Some((Item::Value(value), start_at)))
     }
 
     /// Whether a comma follows; otherwise `close` must.
@@ -382,16 +401,6 @@ impl<'s, 'o> Parser<'s, 'o> {
             })
         })
     }
-}
-
-fn ends_in_sign<V>(stack: &[(Frame<V>, Position)]) -> bool {
-    matches!(stack.last(), Some((Frame::Sign { .. }, _)))
-}
-
-/// Whether the value that comes next is a part of a binary, signs before it aside.
-fn in_binary<V>(stack: &[(Frame<V>, Position)]) -> bool {
-    let below = if ends_in_sign(stack) { stack.len().saturating_sub(2) } else { stack.len().saturating_sub(1) };
-    matches!(stack.get(below), Some((Frame::Binary(_), _)))
 }
 
 /// The number with its sign changed.

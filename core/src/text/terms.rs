@@ -5,11 +5,12 @@ use super::Options;
 use super::binary::{self, Element};
 use super::error::{ParseError, ParseErrorKind};
 use super::lexer::Position;
-use super::parser::{Builder, Pair};
+use super::parser::Builder;
 use crate::bits::BitWriter;
 use crate::term::Term;
 use crate::term::build::Arena;
 use bytes::Bytes;
+use std::vec::Drain;
 
 /// Each term of a sequence gets blocks of its own, so that keeping one does not keep the others.
 pub(super) struct Terms {
@@ -29,6 +30,7 @@ impl Terms {
 
 impl Builder for Terms {
     type Value = Term;
+    type Bits = BitWriter;
     const TYPED: bool = false;
 
     fn literal(&mut self, term: Term) -> Term {
@@ -39,33 +41,45 @@ impl Builder for Terms {
         self.arena.list(text.chars().map(|c| Term::from(u32::from(c))), Term::nil())
     }
 
-    fn tuple(&mut self, elements: Vec<Term>) -> Term {
+    fn tuple(&mut self, elements: Drain<'_, Term>) -> Term {
         self.arena.tuple(elements)
     }
 
-    fn list(&mut self, elements: Vec<Term>, tail: Option<Term>, _: Position) -> Result<Term, ParseError> {
-        Ok(self.arena.list(elements, tail.unwrap_or_else(Term::nil)))
+    fn list(&mut self, mut elements: Drain<'_, Term>, tail: bool) -> Term {
+        let tail = if tail { elements.next_back() } else { None };
+        self.arena.list(elements, tail.unwrap_or_else(Term::nil))
     }
 
-    fn map(&mut self, pairs: Vec<Pair<Term>>, _: Position) -> Result<Term, ParseError> {
-        if let Some(pair) = pairs.iter().find(|p| p.exact) {
-            return Err(pair.at.error(ParseErrorKind::BadTerm("`:=` outside of a pattern")));
+    fn map(&mut self, pairs: Drain<'_, Term>, exact: Option<bool>, at: Position) -> Result<Term, ParseError> {
+        if exact == Some(true) {
+            return Err(at.error(ParseErrorKind::BadTerm("`:=` outside of a pattern")));
         }
-        Ok(self.arena.map(pairs.into_iter().map(|p| (p.key, p.value))))
+        Ok(self.arena.map(Pairs(pairs)))
     }
 
-    fn binary(&mut self, elements: Vec<Element<Term>>, _: Position) -> Result<Term, ParseError> {
-        let mut out = BitWriter::new();
-        for element in &elements {
-            binary::build(&mut out, element, |term| Some(term.clone()), &mut self.growth)?;
-        }
-        Ok(match out.into_parts() {
+    fn segment(&mut self, bits: &mut BitWriter, element: Element<Term>) -> Result<(), ParseError> {
+        binary::build(bits, &element, |term| Some(term.clone()), &mut self.growth)
+    }
+
+    fn binary(&mut self, bits: BitWriter) -> Term {
+        match bits.into_parts() {
             (bytes, bits) if bits % 8 == 0 => self.arena.shared(Bytes::from(bytes)),
             (bytes, bits) => Term::bitstring(bytes, bits),
-        })
+        }
     }
 
     fn hole(&mut self, _: &str, _: Option<&str>, at: Position) -> Result<Term, ParseError> {
         Err(at.error(ParseErrorKind::BadTerm("variable")))
+    }
+}
+
+/// Two and two.
+pub(crate) struct Pairs<I>(pub(crate) I);
+
+impl<I: Iterator> Iterator for Pairs<I> {
+    type Item = (I::Item, I::Item);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some((self.0.next()?, self.0.next()?))
     }
 }

@@ -4,7 +4,7 @@
 use super::leaf::is_printable;
 use super::quote::{Charset, write_quoted};
 use super::{PrintableRange, Style};
-use crate::term::{ListView, Term, View};
+use crate::term::{ListIter, ListView, Term, View};
 use std::fmt::{self, Write};
 
 /// How a list is shown if it is text.
@@ -29,30 +29,65 @@ pub(super) fn list(list: ListView<'_>, depth: i64, chars: Option<usize>, style: 
     let Some(limit) = chars.map(|n| n.saturating_sub(2)) else {
         return (list.iter().all(printable) && list.is_proper()).then_some(Shown::Whole);
     };
-    let mut rest = list.iter();
-    let taken = rest.by_ref().take(limit).try_fold(0, |n, t| printable(t).then_some(n + 1))?;
-    let next = match rest.next() {
-        Some(element) => element,
-        None => match rest.into_tail() {
-            tail if tail.is_nil() => return Some(Shown::Whole),
-            tail => tail,
-        },
-    };
+    let clustered = style.charset == Charset::Unicode;
+    let (mut rest, mut taken, mut clusters, mut previous) = (list.iter(), 0, 0, 0);
+    loop {
+        let mut ahead = rest.clone();
+        let Some(element) = ahead.next() else { break };
+        let joined = clustered && taken > 0 && joins_to(previous, code(element));
+        if clusters == limit && !joined {
+            break;
+        }
+        if !printable(element) {
+            return None;
+        }
+        clusters += usize::from(!joined);
+        taken += 1;
+        previous = code(element);
+        rest = ahead;
+    }
+    let mut ahead = rest.clone();
+    if ahead.next().is_none() && ahead.into_tail().is_nil() {
+        return Some(Shown::Whole);
+    }
     // OTP looks at what follows for the sake of grapheme clusters only.
-    let cut = taken == limit && (style.charset == Charset::Latin1 || (taken > 0 && begins_text(next)));
+    let alone = matches!(previous, 8..=12 | 27);
+    let cut = clusters == limit && (!clustered || (taken > 0 && (alone || begins_text(rest))));
     cut.then_some(Shown::Prefix(taken))
 }
 
-/// Whether nested text begins with a character of its own, that is, not with one that joins the one before.
-fn begins_text(mut term: &Term) -> bool {
-    loop {
+/// Whether what follows a cut, nested as it may be, begins with something that OTP takes for a character, and that
+/// does not join the character before.
+fn begins_text(rest: ListIter<'_>) -> bool {
+    let direct = rest.clone().next();
+    let mut stack = vec![rest];
+    while let Some(mut rest) = stack.pop() {
+        let next = rest.next();
+        let term = match next {
+            Some(element) => {
+                stack.push(rest);
+                element
+            }
+            None => rest.into_tail(),
+        };
         match term.view() {
-            View::List(list) => term = list.head(),
-            View::Binary(b) => return b.is_empty() || first_char(b).is_some_and(|(c, _)| !joins(c)),
-            View::Nil => return true,
-            _ => return u32::try_from(code(term)).ok().and_then(char::from_u32).is_some_and(|c| !joins(c)),
+            View::Nil => {}
+            View::Binary([]) => {}
+            View::Binary(b) => return first_char(b).is_none_or(|(c, _)| !joins(c)),
+            View::List(list) => stack.push(list.iter()),
+            View::Int(_) | View::Big(_) if next.is_some() => {
+                return !u32::try_from(code(term)).ok().and_then(char::from_u32).is_some_and(joins);
+            }
+            View::Float(f) => return direct.is_some_and(|d| std::ptr::eq(d, term)) && f < 256.0,
+            _ => return false,
         }
     }
+    true
+}
+
+/// Whether two characters are one grapheme cluster, as far as we care.
+fn joins_to(previous: i64, next: i64) -> bool {
+    (previous == 13 && next == 10) || u32::try_from(next).ok().and_then(char::from_u32).is_some_and(joins)
 }
 
 /// The blocks of combining characters and joiners; scattered ones of single scripts are not among them.
