@@ -126,7 +126,7 @@ fn lists_are_the_same_however_they_are_cut() {
         }
         let pieces = Term::improper_list(
             (0..4).map(Term::int),
-            Term::improper_list((4..6).map(Term::int), { Term::list((6..10).map(Term::int)) }),
+            Term::improper_list((4..6).map(Term::int), Term::list((6..10).map(Term::int))),
         );
         let hasher = RandomState::new();
         for other in [&consed, &pieces] {
@@ -344,11 +344,13 @@ fn a_builder_makes_one_block_and_refuses_what_does_not_fit() {
     });
 }
 
+type Part = Box<dyn Fn(&mut Builder)>;
+
 /// What is left of a builder that was given up is freed at every stage.
 #[test]
 fn an_unfinished_builder_frees_its_parts() {
     leaves_nothing(|| {
-        let parts: Vec<Box<dyn Fn(&mut Builder)>> = vec![
+        let parts: [Part; 10] = [
             Box::new(|b| b.open_tuple(3).unwrap()),
             Box::new(|b| b.put_binary(&[1; 100]).unwrap()),
             Box::new(|b| b.open_map(2).unwrap()),

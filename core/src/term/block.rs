@@ -114,7 +114,7 @@ pub(super) struct FunHead {
 pub(super) const FUN_TERMS: usize = 3;
 
 const _: () = assert!(size_of::<Block>() == 24 && size_of::<FunHead>() == 32);
-const _: () = assert!(size_of::<Bytes>() % WORD == 0 && align_of::<Bytes>() <= WORD);
+const _: () = assert!(size_of::<Bytes>().is_multiple_of(WORD) && align_of::<Bytes>() <= WORD);
 const _: () = assert!(size_of::<Resource>() == WORD);
 
 /// A node's header: what it is, how long, and how many words behind it its block begins.

@@ -51,7 +51,7 @@ pub mod measure {
 
     /// A bitstring of `bits` bits.
     pub const fn bits(bits: usize) -> usize {
-        if bits % 8 == 0 {
+        if bits.is_multiple_of(8) {
             binary(bits / 8)
         } else if bits <= 8 * IN_BLOCK {
             node_words(kind::SMALL_BITS, bits)
