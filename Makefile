@@ -15,7 +15,7 @@ help:
 	@echo 'make demo      a million processes, links, monitors, kills, selective receive; prints a table'
 	@echo 'make test      install what the tests need, then run all of them (STAGES="rust style" for some)'
 	@echo 'make bench     measure against peers, print a TSV (BENCH="pingpong call" for some)'
-	@echo 'make soak      run the long mixed load (SOAK_ARGS=...)'
+	@echo 'make soak      run the long mixed load (SOAK_ARGS="SECONDS SEED")'
 	@echo 'make fuzz      fuzz the decoders (FUZZ_SECONDS=600 for each, FUZZ_TARGETS="etf text" for some)'
 	@echo 'make fmt       format the sources'
 	@echo 'make lint      formatting, clippy, licences, shell scripts: what `make test` checks before it tests'
