@@ -1,7 +1,7 @@
 //! A map that is mostly empty or holds one entry: the links, monitors and aliases of a process.
 //! Imports: nothing of this crate.
 
-use hashbrown::HashMap;
+use std::collections::HashMap;
 use std::hash::Hash;
 
 /// No entry and one entry need no allocation.
