@@ -122,8 +122,14 @@ pub(crate) fn end_guest(slot: &Slot, own: &mut Own, mut guard: MutexGuard<'_, Gu
             count.left();
             system.counters.orphans_ever.fetch_add(1, Relaxed);
             let body = std::mem::replace(&mut own.body, Body::None);
+            let fiber = matches!(body, Body::Fiber(_));
             guard.exit.orphaned(Orphan { body, hooks: take_hooks(own), reason: reason.clone(), count });
             drop(guard);
+            if let Some(g) = own.guest.clone().filter(|_| fiber) {
+                // Only its own thread may unwind it, when it comes free.
+                let pin = slot.task.pin.load(Relaxed);
+                system.shared.leave_chore(pin, Box::new(move || super::run::unwind_orphan(&g)));
+            }
             announce(system, own, pid, &reason);
             clean(slot, own);
         }

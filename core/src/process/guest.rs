@@ -36,6 +36,15 @@ pub(crate) struct Orphan {
     pub count: OrphanCount,
 }
 
+impl Orphan {
+    /// Its code is back: hooks and destructors run now, once.
+    pub fn finish(self) {
+        super::exit::run_hooks(self.hooks, &self.reason);
+        super::body::finish(self.body, &self.reason);
+        self.count.returned();
+    }
+}
+
 // SAFETY: the slot pointer is used under the lock as its comment says; bodies are Send.
 unsafe impl Send for GuestState {}
 

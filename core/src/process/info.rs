@@ -15,6 +15,7 @@ use super::system::System;
 use crate::sched::task::Priority;
 use crate::term::{Atom, Pid, Ref, Term};
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ pub struct ProcessInfo {
     pub suspended: bool,
     /// Whether it runs on the slow lane.
     pub slow: bool,
+    /// The process whose code holds the thread where this one's fiber is parked.
+    pub blocked_behind: Option<Pid>,
 }
 
 /// A question to a process.
@@ -151,7 +154,15 @@ fn describe(slot: &Slot, own: &mut Own, with_messages: bool) -> ProcessInfo {
             .unwrap_or_default(),
         suspended: own.is_suspended(),
         slow: slot.task.lane() == crate::sched::task::Lane::Slow,
+        blocked_behind: blocked_behind(slot),
     }
+}
+
+fn blocked_behind(slot: &Slot) -> Option<Pid> {
+    let hog = slot.system().shared.holder_of(slot.task.pin.load(Relaxed))?;
+    // SAFETY: tasks are the first field of slots, which are never unmapped.
+    let pid = unsafe { (*hog.cast::<Slot>()).pid() };
+    (pid != slot.pid()).then_some(pid)
 }
 
 impl Context {

@@ -102,6 +102,10 @@ pub(crate) unsafe fn run(task: *mut Task) -> After {
     // SAFETY: tasks are the first field of slots; slots are never unmapped; the thread runs tasks, so has a record.
     let (slot, ctx) = unsafe { (&*task.cast::<Slot>(), &*thread::current()) };
     let own = slot.own.get();
+    let pin = slot.task.pin.load(Relaxed);
+    if pin != 0 && pin != ctx.id {
+        return parked_elsewhere(slot, own, pin);
+    }
     // SAFETY: S2; the guest field changes only under the scheduling right, which is ours.
     let guest = unsafe {
         if ctx.locked.get() && (*own).guest.is_none() {
@@ -112,6 +116,38 @@ pub(crate) unsafe fn run(task: *mut Task) -> After {
     match guest {
         None => seated(slot, own, ctx),
         Some(g) => locked(slot, own, ctx, &g),
+    }
+}
+
+/// A slice of a process whose fiber is parked on a thread that somebody's code holds: only its signals are applied, so
+/// that it can be asked and killed. Its messages wait for that thread.
+fn parked_elsewhere(slot: &Slot, own: *mut Own, pin: u32) -> After {
+    // SAFETY: S2; the guest field changes only under the scheduling right, which is ours.
+    let guest = unsafe { (*own).guest.clone() };
+    let guard = guest.as_ref().map(|g| g.lock());
+    // SAFETY: S2: the right is ours, and the lock if there is one; the fiber is parked.
+    let own = unsafe { &mut *own };
+    if !own.exiting && slot.inbox.has_new() {
+        drain(slot, own);
+    }
+    if own.pending.is_none() {
+        drop(guard);
+        slot.system().shared.push_pinned(pin, slot.task_ptr());
+        return After::Gone;
+    }
+    drop(guard);
+    let guest = own.guest.get_or_insert_with(|| Arc::new(Guest::new(slot, true))).clone();
+    let mut guard = guest.lock();
+    // Nobody but its thread may unwind it: to the others it is code outside.
+    guard.exit.goes_out();
+    exit::end_guest(slot, own, guard)
+}
+
+/// The thread of a parked fiber is free: it unwinds what was left to it.
+pub(crate) fn unwind_orphan(guest: &Guest) {
+    let came_back = guest.lock().exit.came_back();
+    if let CameBack::Orphan(o) = came_back {
+        o.finish();
     }
 }
 
@@ -183,6 +219,10 @@ fn locked(slot: &Slot, own: *mut Own, ctx: &ThreadCtx, guest: &Arc<Guest>) -> Af
                 drain(slot, &mut *own);
             }
             if (*own).pending.is_some() {
+                if matches!((*own).body, Body::Fiber(_)) && slot.task.pin.load(Relaxed) == ctx.id {
+                    // On its own thread, which is here, a fiber is parked, whatever it counted as elsewhere.
+                    let _ = guard.exit.came_back();
+                }
                 return exit::end_guest(slot, &mut *own, guard);
             }
             let body_elsewhere = guard.exit.is_out() || matches!((*own).body, Body::Thread);
@@ -262,9 +302,7 @@ fn settle_with(guest: &Arc<Guest>, turn: Turn, drained: u32, took_ns: Option<u64
         CameBack::Gone => return,
         CameBack::Orphan(o) => {
             drop(g);
-            exit::run_hooks(o.hooks, &o.reason);
-            super::body::finish(o.body, &o.reason);
-            return o.count.returned();
+            return o.finish();
         }
     };
     // SAFETY: alive or ending, and the lock is ours.
