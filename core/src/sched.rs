@@ -32,3 +32,6 @@ pub(crate) mod task;
 pub(crate) mod thread;
 pub(crate) mod watchdog;
 pub(crate) mod worker;
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ mod inbox;
 mod lease;
 #[cfg(loom)]
 mod pool;
+#[cfg(not(loom))]
+mod scheduler;
 #[cfg(loom)]
 mod sleep;
 #[cfg(loom)]

@@ -69,12 +69,7 @@ pub fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
     even_if_poisoned(m.lock())
 }
 
-#[cfg(shuttle)]
-fn coin() -> bool {
-    shuttle::rand::RngCore::next_u32(&mut shuttle::rand::thread_rng()) & 1 == 0
-}
-
-/// `thread::park_timeout`. Shuttle knows no time: there the time is over or not as its scheduler draws.
+/// `thread::park_timeout`. Shuttle knows no time: there it is over at once.
 #[cfg(not(loom))]
 pub fn park_timeout(time: Duration) {
     #[cfg(not(shuttle))]
@@ -82,11 +77,7 @@ pub fn park_timeout(time: Duration) {
     #[cfg(shuttle)]
     {
         let _ = time;
-        if coin() {
-            thread::yield_now();
-        } else {
-            thread::park();
-        }
+        thread::yield_now();
     }
 }
 
@@ -106,13 +97,9 @@ pub fn wait_timeout<'a, T>(
     }
     #[cfg(shuttle)]
     {
-        let _ = time;
-        if coin() {
-            drop(guard);
-            thread::yield_now();
-            (lock(mutex), true)
-        } else {
-            (even_if_poisoned(condvar.wait(guard)), false)
-        }
+        let _ = (condvar, time);
+        drop(guard);
+        thread::yield_now();
+        (lock(mutex), true)
     }
 }

@@ -12,25 +12,36 @@ use std::collections::VecDeque;
 
 /// See the module's text.
 pub(crate) struct Handoff<T> {
-    queue: Mutex<VecDeque<T>>,
+    queue: Mutex<Queue<T>>,
     len: AtomicUsize,
+}
+
+struct Queue<T> {
+    items: VecDeque<T>,
+    closed: bool,
 }
 
 impl<T> Handoff<T> {
     pub fn new() -> Self {
-        Self { queue: Mutex::new(VecDeque::new()), len: AtomicUsize::new(0) }
+        Self { queue: Mutex::new(Queue { items: VecDeque::new(), closed: false }), len: AtomicUsize::new(0) }
     }
 
-    /// Appends.
-    pub fn push(&self, item: T) {
-        self.push_all([item]);
+    /// Appends, unless nobody takes any more.
+    pub fn push(&self, item: T) -> Result<(), T> {
+        let mut q = lock(&self.queue);
+        if q.closed {
+            return Err(item);
+        }
+        q.items.push_back(item);
+        self.len.store(q.items.len(), Release);
+        Ok(())
     }
 
-    /// Appends all, in order.
+    /// Appends all, in order. Not after `close`.
     pub fn push_all(&self, items: impl IntoIterator<Item = T>) {
         let mut q = lock(&self.queue);
-        q.extend(items);
-        self.len.store(q.len(), Release);
+        q.items.extend(items);
+        self.len.store(q.items.len(), Release);
     }
 
     /// Whether it seems to hold anything.
@@ -45,10 +56,10 @@ impl<T> Handoff<T> {
             return 0;
         }
         let mut q = lock(&self.queue);
-        let n = how_many(q.len()).min(q.len());
-        q.drain(..n).for_each(&mut sink);
-        self.len.store(q.len(), Release);
-        q.len()
+        let n = how_many(q.items.len()).min(q.items.len());
+        q.items.drain(..n).for_each(&mut sink);
+        self.len.store(q.items.len(), Release);
+        q.items.len()
     }
 
     /// Takes the oldest.
@@ -56,5 +67,13 @@ impl<T> Handoff<T> {
         let mut got = None;
         self.take(|_| 1, |item| got = Some(item));
         got
+    }
+
+    /// Nobody takes any more: what is left, and later pushes are refused.
+    pub fn close(&self) -> VecDeque<T> {
+        let mut q = lock(&self.queue);
+        q.closed = true;
+        self.len.store(0, Release);
+        std::mem::take(&mut q.items)
     }
 }

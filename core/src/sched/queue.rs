@@ -93,10 +93,10 @@ impl RunQueue {
         if self.len == 0 {
             return None;
         }
-        if self.urgent > 0 {
-            if let Some(t) = self.take(0).or_else(|| self.take(1)) {
-                return Some(t);
-            }
+        if self.urgent > 0
+            && let Some(t) = self.take(0).or_else(|| self.take(1))
+        {
+            return Some(t);
         }
         if self.since_low >= LOW_EVERY {
             self.since_low = 0;

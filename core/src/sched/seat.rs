@@ -15,7 +15,7 @@ pub(crate) struct Deferred {
     pub count: u32,
 }
 
-/// Consecutive turns that may go through the LIFO slot while others wait in the queue.
+/// Consecutive turns that may go through the LIFO slot while others wait in the queue; or until the next tick.
 const LIFO_BUDGET: u32 = 128;
 
 /// See the module's text.
@@ -84,6 +84,11 @@ impl Seat {
         }
         self.lifo_turns = 0;
         self.queue.pop()
+    }
+
+    /// The queue's turn, if anything waits there: a tick has passed, and the budget counts turns, which may be long.
+    pub fn end_lifo_turns(&mut self) {
+        self.lifo_turns = LIFO_BUDGET;
     }
 
     /// Empties the LIFO slot into the queue (seeded mode draws from the queue only; a stand-in starts fair).

@@ -173,11 +173,14 @@ impl Shared {
         let pin = t.pin.load(Relaxed);
         let ctx = thread::current();
         // SAFETY: a non-null record is the current thread's own.
-        if let Some(ctx) = unsafe { ctx.as_ref() } {
-            if std::ptr::eq(ctx.shared, self) && !ctx.locked.get() && (pin == 0 || pin == ctx.id) {
-                // SAFETY: inside the core by contract.
-                return unsafe { ctx.seat().push_woken(task) };
-            }
+        if let Some(ctx) = unsafe { ctx.as_ref() }
+            && std::ptr::eq(ctx.shared, self)
+            && !ctx.locked.get()
+            && (pin == 0 || pin == ctx.id)
+        {
+            debug_assert!(ctx.inside.get(), "a seated thread wakes from inside the core");
+            // SAFETY: inside the core by contract.
+            return unsafe { ctx.seat().push_woken(task) };
         }
         if pin == 0 { self.inject(task) } else { self.push_pinned(pin, task) }
     }
@@ -206,7 +209,7 @@ impl Shared {
 
     /// Queues a task for any seat.
     pub fn inject(&self, task: *mut Task) {
-        self.injector.push(Ptr(task));
+        self.injector.push_all([Ptr(task)]);
         self.wake_one();
     }
 
@@ -238,9 +241,9 @@ impl Shared {
     /// Queues a task for the thread where its fiber is parked.
     pub fn push_pinned(&self, pin: u32, task: *mut Task) {
         let os = even_if_poisoned(self.threads.read()).get(pin as usize - 1).cloned().flatten();
-        // A fiber's thread outlives the fiber: it serves its parked fibers before it ends.
-        let Some(os) = os else { return self.inject(task) };
-        os.pinned.push(Ptr(task));
+        // A fiber's thread outlives the fiber. If it serves no more, the fiber has ended since the pin was read, and any
+        // thread will do.
+        let Some(os) = os.filter(|os| os.pinned.push(Ptr(task)).is_ok()) else { return self.inject(task) };
         // The seat does not sleep any more: nobody should wake it for other work, which would wait behind this. If the
         // thread has lost the seat meanwhile, its successor is woken for nothing (and not left asleep without its bit).
         let seat = os.seat.load(Relaxed);
@@ -294,7 +297,7 @@ impl Shared {
     /// not run yet. It has to end with `unregister_thread`, or `thread_ended` if it was never registered.
     pub fn start_thread(&self, name: String, f: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
         self.thread_starts();
-        let started = std::thread::Builder::new().name(name).spawn(f);
+        let started = crate::base::sync::thread::Builder::new().name(name).spawn(f);
         if started.is_err() {
             self.thread_ended();
         }
@@ -378,6 +381,11 @@ impl OsThread {
     /// The next task whose parked fiber lives here.
     pub fn pop_pinned(&self) -> Option<*mut Task> {
         self.pinned.pop().map(|p| p.0)
+    }
+
+    /// The thread serves no fibers any more; the tasks that came too late for it.
+    pub fn close_pinned(&self) -> Vec<*mut Task> {
+        self.pinned.close().into_iter().map(|p| p.0).collect()
     }
 
     /// Moves the tasks whose parked fibers live here into the thread's own seat, where they take their turn with the

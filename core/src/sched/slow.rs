@@ -93,10 +93,11 @@ impl SlowLane {
         }
     }
 
-    /// Serves the lane on a thread that lost its seat and has been made nicer by the watchdog.
+    /// Serves the lane on a thread that lost its seat and has no parked fibers any more.
     pub fn join(&self, shared: &Arc<Shared>, os: &Arc<OsThread>) {
         let joins = lock(&self.queue).roster.joins();
         if joins {
+            let _ = affinity::set_nice(os.kernel_tid, SLOW_NICE);
             self.serve(shared, os);
         }
     }

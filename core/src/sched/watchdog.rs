@@ -10,9 +10,9 @@
 //!    the thread's next entry into the core fails
 //!  4 the seat's deferred chain is published: before the thread, or whoever ends its process, can send anything that
 //!    would overtake it; tasks that only the old thread may run go to its own queue
-//!  5 the running task is told (`overstayed`): its own fields go under its lock, its signals are served by others;
-//!    the thread gets the token
-//!  6 the old thread is made nicer, unless fibers are parked on it (lowering niceness again needs privilege)
+//!  5 the running task is told (`overstayed`): its own fields go under its lock, its signals are served by others
+//!  6 the old thread is made nicer, unless fibers are parked on it (lowering niceness again needs privilege), and gets
+//!    its token
 //!  7 the slice is over (its number even), the next tenure begins, the stand-in sits down
 //! It also gives the tick that tells busy workers to read the clock, and starts slow threads that could not be
 //! started when they were wanted.
@@ -95,8 +95,8 @@ impl Watchdog<'_> {
     fn inspect(&mut self, index: usize) {
         let slice = self.shared.seats[index].slice.load(Relaxed);
         let seen = self.seen[index];
-        if slice % 2 == 0 || seen.slice != slice {
-            let cpu_ns = if slice % 2 == 0 { 0 } else { self.cpu_ns(index) };
+        if slice.is_multiple_of(2) || seen.slice != slice {
+            let cpu_ns = if slice.is_multiple_of(2) { 0 } else { self.cpu_ns(index) };
             self.seen[index] = Seen { slice, ticks: 0, cpu_ns };
             return;
         }
@@ -125,7 +125,6 @@ impl Watchdog<'_> {
         }
         let cell = &self.shared.seats[index];
         let task = cell.current.load(Relaxed);
-        self.shared.with_host(|h| h.long_schedule(task));
         let sitter = lock(&cell.sitter).take();
         {
             // SAFETY: the seat is ours since step 3.
@@ -135,13 +134,16 @@ impl Watchdog<'_> {
         }
         // SAFETY: the thread is in user code inside a slice of `task` and cannot enter the core any more.
         let token = unsafe { ((*task).vtable.overstayed)(task) }; // 5
-        cell.tenure().leave_token(token);
         if let Some(s) = sitter.filter(|s| s.os.parked_fibers.load(Relaxed) == 0) {
+            // Before the token, without which the thread cannot end and leave its kernel id to another.
             let _ = affinity::set_nice(s.os.kernel_tid, SLOW_NICE); // 6
         }
+        cell.tenure().leave_token(token);
         cell.slice.store(slice.wrapping_add(1), Relaxed); // 7
         cell.begin_tenure();
         stand_in.sit(self.shared, index);
+        // Last: the report may take a lock that the callback holds while it waits for its token.
+        self.shared.with_host(|h| h.long_schedule(task));
     }
 
     /// Step 3.

@@ -47,6 +47,9 @@ pub(crate) fn serve(shared: &Arc<Shared>, index: usize) {
 }
 
 /// A thread without a seat still owns the fibers parked on it; it serves them until the last is gone.
+///
+/// A fiber's last turn and a signal for its process may cross: the waker reads the pin, the fiber ends, and the task
+/// lies in the queue of a thread that has no fibers. So the queue is closed, and what it holds goes to any seat.
 fn serve_parked_fibers(shared: &Arc<Shared>, ctx: &ThreadCtx, os: &OsThread) {
     while os.parked_fibers.load(Relaxed) > 0 && !shared.stop.load(Relaxed) {
         match os.pop_pinned() {
@@ -62,6 +65,7 @@ fn serve_parked_fibers(shared: &Arc<Shared>, ctx: &ThreadCtx, os: &OsThread) {
             None => park_timeout(Duration::from_millis(100)),
         }
     }
+    shared.inject_all(&os.close_pinned());
 }
 
 pub(crate) struct Worker<'a> {
@@ -85,6 +89,10 @@ impl<'a> Worker<'a> {
         loop {
             let tick = self.shared.tick.load(Relaxed);
             if tick != self.tick || self.turns >= LOOK_EVERY {
+                if tick != self.tick {
+                    // SAFETY: the worker loop is always inside the core; the reference ends here.
+                    unsafe { self.ctx.seat().end_lifo_turns() };
+                }
                 self.tick = tick;
                 if self.shared.stop.load(Relaxed) {
                     return false;
@@ -168,9 +176,12 @@ impl<'a> Worker<'a> {
         });
         // SAFETY: inside the core.
         let seat = unsafe { self.ctx.seat() };
-        // A hungry seat has been woken for what lies there, and comes for it at once; here it would wait its turn.
         if seat.len() == 0 || !self.shared.hungry() {
             self.shared.take_injected(seat, TAKE);
+        } else if self.shared.has_injected() {
+            // Here it would wait its turn, a hungry seat runs it at once. It may have been our own wake-up that was
+            // meant for it.
+            self.shared.wake_one();
         }
         if self.busy_since == 0 {
             self.busy_since = now;

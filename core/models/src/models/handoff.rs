@@ -45,6 +45,24 @@ fn never_runs() -> &'static Vtable {
     &TABLE
 }
 
+/// A thread that serves no more: what was pushed is taken by it, left for it to hand on, or refused.
+#[test]
+fn a_push_and_the_closing_cross() {
+    check(None, || {
+        let queue = Arc::new(Handoff::new());
+        let pusher = {
+            let queue = queue.clone();
+            thread::spawn(move || [1, 2].map(|n| queue.push(n).is_ok()))
+        };
+        let mut got: Vec<u32> = queue.pop().into_iter().collect();
+        got.extend(queue.close());
+        let accepted = pusher.join().unwrap();
+        assert_eq!(got.len(), accepted.iter().filter(|a| **a).count());
+        assert!(accepted[0] || !accepted[1], "closed is closed");
+        assert!(!queue.has_some());
+    });
+}
+
 struct Tasks(Vec<Task>);
 // SAFETY: each task's plain fields belong to whoever has it in a queue.
 unsafe impl Sync for Tasks {}

@@ -30,7 +30,7 @@ fn seat() -> Arc<Seat> {
 
 #[test]
 fn a_thread_and_the_watchdog_never_both_have_the_seat() {
-    check(None, || {
+    check(Some(4), || {
         let (tenure, seat) = (Arc::new(Tenure::new()), seat());
         let thread = {
             let (tenure, seat) = (tenure.clone(), seat.clone());

@@ -44,7 +44,7 @@ impl Scheduler {
     }
 
     fn inject(&self, item: usize) {
-        self.injector.push(item);
+        self.injector.push_all([item]);
         self.wake_one();
     }
 
@@ -124,11 +124,17 @@ fn work_left_behind_by_a_spinner_wakes_another_seat() {
     check(Some(2), || {
         let s = Scheduler::new(2);
         let met = Arc::new(AtomicUsize::new(0));
+        // Seat 1 sleeps; seat 0 is about to look around.
+        assert!(s.sleep.prepare(1, || false, || ()));
         let seats: Vec<_> = (0..2)
             .map(|seat| {
                 let (s, met) = (s.clone(), met.clone());
                 thread::spawn(move || {
-                    s.seat(seat, 1, true, |_| {
+                    if seat == 1 {
+                        thread::park();
+                        s.sleep.awake(1, || ());
+                    }
+                    s.seat(seat, 1, seat == 0, |_| {
                         // A callback that keeps its seat until the other has begun.
                         if met.fetch_add(1, Release) == 0 {
                             while met.load(Acquire) < 2 {
@@ -139,6 +145,7 @@ fn work_left_behind_by_a_spinner_wakes_another_seat() {
                 })
             })
             .collect();
+        lock(&s.threads)[1] = Some(seats[1].thread().clone());
         s.inject(1);
         s.inject(2);
         for t in seats {
