@@ -174,17 +174,78 @@ fn an_overstaying_process_keeps_its_messages_in_order_and_lives_on() {
         assert_eq!(me.receive(Some(10_000)).unwrap().into_term(), Term::from(n));
     }
     assert!(node.process_info(pid, false, Duration::from_secs(5)).unwrap().slow);
-    // A hundred quick slices bring it back.
-    let mut n = 200i64;
-    let until = Instant::now() + Duration::from_secs(10);
-    while node.process_info(pid, false, Duration::from_secs(5)).unwrap().slow && Instant::now() < until {
-        if n % 10 == 0 {
-            n += 1;
-        }
-        n += 0;
-        me.send(pid, Term::from(n));
-        break;
+}
+
+#[test]
+fn a_hundred_quick_slices_bring_a_slow_process_back_to_the_seats() {
+    let node = Node::builder().workers(2).start().unwrap();
+    let mut me = node.attach().unwrap();
+    let server = me
+        .spawn(Code::handler(|ctx: &mut Context, m: Message| {
+            if let Message::Call(c) = m {
+                let (from, request) = c.into_parts();
+                if request.as_i64() == Some(0) {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                ctx.reply(from, request);
+            }
+            Ok(Next::Continue)
+        }))
+        .unwrap();
+    assert_eq!(me.call(server, 0i64, Some(5000)), Ok(Term::from(0i64)));
+    let is_slow = |node: &Node| node.process_info(server, false, Duration::from_secs(5)).unwrap().slow;
+    assert!(is_slow(&node));
+    let until = Instant::now() + Duration::from_secs(20);
+    while is_slow(&node) {
+        assert!(Instant::now() < until, "still slow");
+        assert_eq!(me.call(server, 1i64, Some(5000)), Ok(Term::from(1i64)));
     }
+}
+
+/// A fiber parked on a thread that a hog holds: it says so, it can be killed in time, and its stack is unwound when the
+/// hog has let go.
+#[test]
+fn a_fiber_behind_a_hog_can_be_killed() {
+    let node = Node::builder().workers(1).cleanup_ms(100).start().unwrap();
+    let mut me = node.attach().unwrap();
+    struct OnStack(Arc<AtomicUsize>);
+    impl Drop for OnStack {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+    let unwound = Arc::new(AtomicUsize::new(0));
+    let d = unwound.clone();
+    // SAFETY: holds nothing that is tied to the thread over its waits.
+    let fiber = unsafe {
+        Code::assume_fiber_safe(move |c: &mut FiberContext| {
+            let _on_stack = OnStack(d);
+            c.receive(None).map_err(|_| Exception::badarg())?;
+            Ok(())
+        })
+    };
+    let (pid, r) = me.spawn_monitor(fiber).unwrap();
+    while node.process_info(pid, false, Duration::from_secs(5)).unwrap().reductions == 0 {}
+    // The only worker is the fiber's, and the hog sits down on it.
+    let (s, p) = sleeper();
+    let hog = me.spawn(s).unwrap();
+    me.send(hog, 1i64);
+    p.entered.recv_timeout(Duration::from_secs(5)).unwrap();
+    let until = Instant::now() + Duration::from_secs(5);
+    while node.process_info(pid, false, Duration::from_secs(5)).is_none_or(|i| i.blocked_behind != Some(hog)) {
+        assert!(Instant::now() < until, "nothing says that it is blocked");
+    }
+    let start = Instant::now();
+    me.exit(pid, atoms::KILL);
+    assert_eq!(down_reason(&mut me, r), "killed");
+    assert!(start.elapsed() <= Duration::from_millis(200), "told after {:?}", start.elapsed());
+    assert_eq!((unwound.load(SeqCst), node.counts().orphans), (0, 1));
+    p.release.store(true, SeqCst);
+    let until = Instant::now() + Duration::from_secs(5);
+    while node.counts().orphans > 0 && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!((unwound.load(SeqCst), node.counts().orphans, node.counts().fibers), (1, 0, 0));
 }
 
 #[test]

@@ -91,10 +91,17 @@ pub(crate) struct OsThread {
     seat: AtomicUsize,
     /// Fibers parked here. Relaxed: only the thread itself changes it, others want an estimate.
     pub parked_fibers: AtomicUsize,
+    /// The task whose code holds the thread, away from its seat, while fibers may be parked here; null: none does.
+    /// Relaxed: for the watchdog and for information, whose next look corrects it.
+    holder: AtomicPtr<Task>,
+    /// What only this thread may do, when it comes free. A leaf lock.
+    chores: Mutex<Vec<Chore>>,
     pub handle: Thread,
 }
 
 const NO_SEAT: usize = usize::MAX;
+
+type Chore = Box<dyn FnOnce() + Send>;
 
 /// A task pointer that may cross threads, with the scheduling right.
 #[derive(Clone, Copy)]
@@ -116,6 +123,8 @@ pub(crate) struct Shared {
     pub threads: RwLock<Vec<Option<Arc<OsThread>>>>,
     pub slow: SlowLane,
     pub stop: AtomicBool,
+    /// Threads with a `holder`. Relaxed like it.
+    held: AtomicUsize,
     /// OS threads of ours that are alive. A leaf lock.
     live_threads: Mutex<usize>,
     thread_gone: Condvar,
@@ -144,6 +153,7 @@ impl Shared {
             threads: RwLock::new(Vec::new()),
             slow: SlowLane::new(),
             stop: AtomicBool::new(false),
+            held: AtomicUsize::new(0),
             live_threads: Mutex::new(0),
             thread_gone: Condvar::new(),
             clock,
@@ -293,6 +303,36 @@ impl Shared {
         lock(&self.driver).get_or_insert_with(|| self.enter_thread_table()).clone()
     }
 
+    /// Leaves something to the thread with number `pin`, to be done when it comes free.
+    pub fn leave_chore(&self, pin: u32, chore: Chore) {
+        let os = even_if_poisoned(self.threads.read()).get(pin as usize - 1).cloned().flatten();
+        // A thread outlives the fibers parked on it, so it is there; a chore for nobody is dropped.
+        if let Some(os) = os {
+            lock(&os.chores).push(chore);
+            os.handle.unpark();
+        }
+    }
+
+    /// The task whose code holds the thread with number `pin` (0: no thread).
+    pub fn holder_of(&self, pin: u32) -> Option<*mut Task> {
+        let threads = even_if_poisoned(self.threads.read());
+        let os = threads.get((pin as usize).checked_sub(1)?)?.as_ref()?;
+        Some(os.holder.load(Relaxed)).filter(|t| !t.is_null())
+    }
+
+    /// Tasks woken for fibers parked on threads that somebody's code holds are given to the seats, so that their signals
+    /// are applied; those that have nothing but messages come back and wait on. Whether there are such threads.
+    pub fn relieve_held_threads(&self) -> bool {
+        if self.held.load(Relaxed) == 0 {
+            return false;
+        }
+        let threads: Vec<_> = even_if_poisoned(self.threads.read()).iter().flatten().cloned().collect();
+        for os in threads.iter().filter(|os| !os.holder.load(Relaxed).is_null()) {
+            os.pinned.take(|len| len, |Ptr(t)| self.inject(t));
+        }
+        true
+    }
+
     /// Starts a thread of ours, counted before it runs: who stops the node must wait for a thread that the kernel has
     /// not run yet. It has to end with `unregister_thread`, or `thread_ended` if it was never registered.
     pub fn start_thread(&self, name: String, f: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
@@ -351,6 +391,8 @@ impl Shared {
             pinned: Handoff::new(),
             seat: AtomicUsize::new(NO_SEAT),
             parked_fibers: AtomicUsize::new(0),
+            holder: AtomicPtr::new(std::ptr::null_mut()),
+            chores: Mutex::new(Vec::new()),
             handle: crate::base::sync::thread::current(),
         });
         if at == table.len() {
@@ -369,6 +411,22 @@ impl Shared {
 }
 
 impl OsThread {
+    /// Code of `task` holds the thread from now on; null: nobody's does.
+    pub fn held_by(&self, shared: &Shared, task: *mut Task) {
+        let before = self.holder.swap(task, Relaxed);
+        match (before.is_null(), task.is_null()) {
+            (true, false) => drop(shared.held.fetch_add(1, Relaxed)),
+            (false, true) => drop(shared.held.fetch_sub(1, Relaxed)),
+            _ => {}
+        }
+    }
+
+    /// Does what was left to the thread.
+    pub fn do_chores(&self) {
+        let chores = std::mem::take(&mut *lock(&self.chores));
+        chores.into_iter().for_each(|chore| chore());
+    }
+
     /// The thread sits on seat `index` from now on, or on none.
     pub fn sits(&self, index: Option<usize>) {
         self.seat.store(index.unwrap_or(NO_SEAT), Relaxed);

@@ -74,6 +74,9 @@ impl Watchdog<'_> {
             if self.shared.slow.is_short() {
                 self.shared.slow.retry();
             }
+            if self.shared.relieve_held_threads() {
+                continue;
+            }
             self.maybe_sleep();
         }
     }
@@ -134,9 +137,13 @@ impl Watchdog<'_> {
         }
         // SAFETY: the thread is in user code inside a slice of `task` and cannot enter the core any more.
         let token = unsafe { ((*task).vtable.overstayed)(task) }; // 5
-        if let Some(s) = sitter.filter(|s| s.os.parked_fibers.load(Relaxed) == 0) {
-            // Before the token, without which the thread cannot end and leave its kernel id to another.
-            let _ = affinity::set_nice(s.os.kernel_tid, SLOW_NICE); // 6
+        if let Some(s) = sitter {
+            if s.os.parked_fibers.load(Relaxed) == 0 {
+                // Before the token, without which the thread cannot end and leave its kernel id to another.
+                let _ = affinity::set_nice(s.os.kernel_tid, SLOW_NICE); // 6
+            } else {
+                s.os.held_by(self.shared, task);
+            }
         }
         cell.tenure().leave_token(token);
         cell.slice.store(slice.wrapping_add(1), Relaxed); // 7

@@ -34,6 +34,7 @@ pub(crate) fn serve(shared: &Arc<Shared>, index: usize) {
         let _installed = Installed::new(&ctx);
         let lost = ctx.enter_core() && Worker::new(shared, &ctx, &os, index).run();
         if lost {
+            os.held_by(shared, null_mut());
             serve_parked_fibers(shared, &ctx, &os);
         }
         lost
@@ -51,15 +52,21 @@ pub(crate) fn serve(shared: &Arc<Shared>, index: usize) {
 /// A fiber's last turn and a signal for its process may cross: the waker reads the pin, the fiber ends, and the task
 /// lies in the queue of a thread that has no fibers. So the queue is closed, and what it holds goes to any seat.
 fn serve_parked_fibers(shared: &Arc<Shared>, ctx: &ThreadCtx, os: &OsThread) {
-    while os.parked_fibers.load(Relaxed) > 0 && !shared.stop.load(Relaxed) {
+    loop {
+        os.do_chores();
+        if os.parked_fibers.load(Relaxed) == 0 || shared.stop.load(Relaxed) {
+            break;
+        }
         match os.pop_pinned() {
             Some(task) => {
                 ctx.current.set(task);
+                os.held_by(shared, task);
                 // SAFETY: the pinned queue held the scheduling right.
                 if unsafe { ((*task).vtable.run)(task) } == After::Again {
                     // SAFETY: `Again` leaves the right with us.
                     unsafe { shared.wake(task) };
                 }
+                os.held_by(shared, null_mut());
                 ctx.current.set(null_mut());
             }
             None => park_timeout(Duration::from_millis(100)),
