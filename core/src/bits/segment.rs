@@ -4,7 +4,6 @@
 
 use super::{BitError, BitReader, BitWriter, Endian};
 use crate::term::{Term, View};
-use num_traits::ToPrimitive;
 
 /// What a segment holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -152,11 +151,19 @@ fn as_char(value: &Term) -> Result<char, BitError> {
     }
 }
 
+/// The base of a big integer's digits.
+const BASE: f64 = 18_446_744_073_709_551_616.0;
+
 fn as_float(value: &Term) -> Result<f64, BitError> {
     match value.view() {
         View::Float(f) => Ok(f),
         View::Int(n) => Ok(n as f64),
-        View::Big(n) => n.to_bigint().to_f64().filter(|f| f.is_finite()).ok_or(BitError::NotFinite),
+        View::Big(n) => {
+            // As OTP does it, digit by digit, which is not always the nearest float.
+            let magnitude = n.digits().iter().rev().fold(0.0, |sum, digit| sum * BASE + *digit as f64);
+            let value: f64 = if n.is_negative() { -magnitude } else { magnitude };
+            Some(value).filter(|f| f.is_finite()).ok_or(BitError::NotFinite)
+        }
         _ => Err(BitError::Kind),
     }
 }
