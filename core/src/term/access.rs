@@ -1,32 +1,41 @@
 //! Short ways to ask what a term is.
-//! Imports: atom, ids, raw, view, resource.
+//! Imports: atom, ids, raw, block, view, resource.
 
 use super::atom::Atom;
 use super::atoms;
+use super::block::kind;
 use super::ids::{Pid, Port, Ref};
-use super::raw::Term;
+use super::raw::{Leaf, Term, tag};
 use super::resource::Resource;
 use super::view::{ListView, MapView, View};
 
+const TUPLE: u8 = tag::BOXED | kind::TUPLE;
+const LIST: u8 = tag::BOXED | kind::LIST;
+const MAP: u8 = tag::BOXED | kind::MAP;
+
 impl Term {
     /// An integer of 64 bits.
+    #[inline]
     pub fn as_int(&self) -> Option<i64> {
-        if let View::Int(n) = self.view() { Some(n) } else { None }
+        if self.tag() == tag::INT { Some(self.value() as i64) } else { None }
     }
 
     /// The same as `as_int`.
+    #[inline]
     pub fn as_i64(&self) -> Option<i64> {
         self.as_int()
     }
 
     /// A float.
+    #[inline]
     pub fn as_float(&self) -> Option<f64> {
-        if let View::Float(f) = self.view() { Some(f) } else { None }
+        if self.tag() == tag::FLOAT { Some(f64::from_bits(self.value())) } else { None }
     }
 
     /// An atom.
+    #[inline]
     pub fn as_atom(&self) -> Option<Atom> {
-        if let View::Atom(a) = self.view() { Some(a) } else { None }
+        if self.tag() == tag::ATOM { Some(Atom(self.data() as u32)) } else { None }
     }
 
     /// `true` or `false`.
@@ -54,8 +63,13 @@ impl Term {
     }
 
     /// The elements of a tuple.
+    #[inline]
     pub fn as_tuple(&self) -> Option<&[Term]> {
-        if let View::Tuple(t) = self.view() { Some(t) } else { None }
+        match self.leaf() {
+            Leaf::Tuple(elements) => Some(elements),
+            _ if self.tag() == tag::EMPTY_TUPLE => Some(&[]),
+            _ => None,
+        }
     }
 
     /// A list of at least one element.
@@ -84,8 +98,9 @@ impl Term {
     }
 
     /// A float.
+    #[inline]
     pub fn is_float(&self) -> bool {
-        matches!(self.view(), View::Float(_))
+        self.tag() == tag::FLOAT
     }
 
     /// A number.
@@ -94,18 +109,21 @@ impl Term {
     }
 
     /// An atom.
+    #[inline]
     pub fn is_atom(&self) -> bool {
-        matches!(self.view(), View::Atom(_))
+        self.tag() == tag::ATOM
     }
 
     /// A pid.
+    #[inline]
     pub fn is_pid(&self) -> bool {
-        matches!(self.view(), View::Pid(_))
+        self.tag() == tag::PID
     }
 
     /// A port identifier.
+    #[inline]
     pub fn is_port(&self) -> bool {
-        matches!(self.view(), View::Port(_))
+        self.tag() == tag::PORT
     }
 
     /// A reference, or a native value, which stands for one.
@@ -114,23 +132,27 @@ impl Term {
     }
 
     /// A tuple.
+    #[inline]
     pub fn is_tuple(&self) -> bool {
-        matches!(self.view(), View::Tuple(_))
+        matches!(self.tag(), TUPLE | tag::EMPTY_TUPLE)
     }
 
     /// `[]` or a list cell, as `erlang:is_list/1`: an improper list too.
+    #[inline]
     pub fn is_list(&self) -> bool {
-        matches!(self.view(), View::List(_) | View::Nil)
+        matches!(self.tag(), LIST | tag::NIL)
     }
 
     /// `[]`
+    #[inline]
     pub fn is_nil(&self) -> bool {
-        matches!(self.view(), View::Nil)
+        self.tag() == tag::NIL
     }
 
     /// A map.
+    #[inline]
     pub fn is_map(&self) -> bool {
-        matches!(self.view(), View::Map(_))
+        matches!(self.tag(), MAP | tag::EMPTY_MAP)
     }
 
     /// A bitstring of whole bytes.

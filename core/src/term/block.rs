@@ -314,6 +314,17 @@ unsafe fn bury(block: *mut Block) {
             BURYING.set(false);
         }
     }
+    /// What remains to be done for a block after its destructors, even if one of them panics.
+    struct Rest(*mut Block);
+    impl Drop for Rest {
+        fn drop(&mut self) {
+            // SAFETY: the block is dead, taken off the list, and this happens once.
+            unsafe {
+                release_foreign(self.0);
+                free(self.0);
+            }
+        }
+    }
     BURYING.set(true);
     let _stop = Stop;
     loop {
@@ -321,12 +332,12 @@ unsafe fn bury(block: *mut Block) {
         if block.is_null() {
             break;
         }
-        // SAFETY: a dead block's first word holds the link that `push_dead` wrote.
+        // SAFETY: a dead block's first word holds the link that `push_dead` wrote; taken off the list, it is taken apart
+        // once.
         unsafe {
             DEAD.set(*block.cast::<*mut Block>());
+            let _rest = Rest(block);
             run_chain(block);
-            release_foreign(block);
-            free(block);
         }
     }
 }

@@ -69,9 +69,9 @@ impl Term {
     /// # Panics
     /// As `Vec` on capacity overflow, beyond 2^30 elements; so do the other constructors of compounds.
     pub fn tuple(elements: impl IntoIterator<Item = Self>) -> Self {
-        let elements = elements.into_iter();
+        let mut elements = elements.into_iter();
         let mut node = NodeWriter::for_iter(elements.size_hint(), 0);
-        elements.for_each(|t| node.push(t));
+        elements.by_ref().for_each(|t| node.push(t));
         match node.len() {
             0 => Self::empty_tuple(),
             n => node.finish(kind::TUPLE, n),
@@ -85,9 +85,9 @@ impl Term {
 
     /// A list with any tail; without elements it is the tail itself.
     pub fn improper_list(elements: impl IntoIterator<Item = Self>, tail: Self) -> Self {
-        let elements = elements.into_iter();
+        let mut elements = elements.into_iter();
         let mut node = NodeWriter::for_iter(elements.size_hint(), 1);
-        elements.for_each(|t| node.push(t));
+        elements.by_ref().for_each(|t| node.push(t));
         match node.len() {
             0 => tail,
             n => {

@@ -187,6 +187,13 @@ impl Term {
         }
     }
 
+    /// Whether it is equal to nothing but the same bits (a float is equal to its negative if it is zero, a reference to a
+    /// longer one).
+    #[inline]
+    pub(super) const fn is_its_bits(&self) -> bool {
+        matches!(self.tag(), tag::INT | tag::ATOM | tag::NIL | tag::PID | tag::PORT | tag::BIN0..=tag::BIN15)
+    }
+
     /// Whether it is an integer from 0 to 255.
     #[inline(always)]
     pub(crate) fn is_byte(&self) -> bool {

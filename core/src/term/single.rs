@@ -9,6 +9,7 @@ use super::ids::Ref;
 use super::raw::Term;
 use super::resource::Resource;
 use bytes::Bytes;
+use std::ptr::null_mut;
 
 /// The one node of a fresh block.
 ///
@@ -21,6 +22,7 @@ unsafe fn first_node(block: *mut Block) -> *mut u64 {
 
 /// Collects terms into the node they will stay in, growing it as needed.
 pub(super) struct NodeWriter {
+    /// Null once the node is finished.
     block: *mut Block,
     len: usize,
     room: usize,
@@ -65,17 +67,27 @@ impl NodeWriter {
         self.len += 1;
     }
 
+    #[cold]
     fn resize(&mut self, room: usize) {
         if room > 2 * MAX_LEN {
             capacity_overflow();
         }
-        // SAFETY: nobody else knows the block, and its chain is empty.
-        self.block = unsafe { block::resize(self.block, BLOCK_WORDS + 1 + 2 * room) };
+        let words = BLOCK_WORDS + 1 + 2 * room;
+        self.block = if self.block.is_null() {
+            // A new node after `finish`.
+            self.links = Links::NONE;
+            allocate(words)
+        } else {
+            // SAFETY: nobody else knows the block, and its chain is empty.
+            unsafe { block::resize(self.block, words) }
+        };
         self.room = room;
     }
 
-    /// Makes it a node; `len` is what the header shall say.
-    pub fn finish(mut self, kind: u8, len: usize) -> Term {
+    /// Makes it a node; `len` is what the header shall say. By reference, for moving the writer costs more than this; it
+    /// is empty afterwards.
+    #[inline]
+    pub fn finish(&mut self, kind: u8, len: usize) -> Term {
         debug_assert_eq!(node_words(kind, len), 1 + 2 * self.len);
         if len > MAX_LEN {
             capacity_overflow();
@@ -83,8 +95,8 @@ impl NodeWriter {
         if self.room > self.len {
             self.resize(self.len);
         }
-        let (block, links) = (self.block, self.links);
-        std::mem::forget(self);
+        let (block, links) = (std::mem::replace(&mut self.block, null_mut()), self.links);
+        (self.len, self.room) = (0, 0);
         // SAFETY: all `len` terms are written, the header completes the node (B1), and the block's first count goes
         // to the term.
         unsafe {
@@ -99,7 +111,11 @@ impl NodeWriter {
 }
 
 impl Drop for NodeWriter {
+    #[inline]
     fn drop(&mut self) {
+        if self.block.is_null() {
+            return;
+        }
         // SAFETY: the first `len` slots are written and belong to us; the block is known to nobody else.
         unsafe {
             for i in 0..self.len {

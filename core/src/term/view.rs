@@ -211,6 +211,9 @@ impl<'a> Iterator for ListIter<'a> {
     }
 }
 
+/// Up to so many keys are compared one by one if their bits are enough: quicker than a search by order.
+const FEW: usize = 64;
+
 /// A map.
 #[derive(Clone, Copy)]
 pub struct MapView<'a> {
@@ -232,7 +235,12 @@ impl<'a> MapView<'a> {
 
     /// The value of a key, by exact equality.
     pub fn get(&self, key: &Term) -> Option<&'a Term> {
-        self.find(key).ok().and_then(|i| self.values.get(i))
+        let at = if key.is_its_bits() && self.len() <= FEW {
+            self.keys.iter().position(|k| k.identical(key))?
+        } else {
+            self.find(key).ok()?
+        };
+        self.values.get(at)
     }
 
     /// Where a key is, or where it would be.
@@ -392,15 +400,16 @@ impl Term {
         self.as_binary().map(Bytes::copy_from_slice)
     }
 
-    /// The list without its first element.
+    /// The list from the next element on, which the caller has seen in the same piece.
     fn skip_one(&self) -> Self {
-        match (self.node(), self.clone()) {
-            (Some(node), copy) if self.tag() == tag::BOXED | kind::LIST => {
+        let copy = self.clone();
+        match copy.node() {
+            Some(node) if self.tag() == tag::BOXED | kind::LIST => {
                 std::mem::forget(copy);
-                // SAFETY: the count is the forgotten copy's. The caller saw another element in this piece.
+                // SAFETY: the count is the forgotten copy's; the piece goes on, says the caller.
                 unsafe { Self::boxed(kind::LIST, self.data() + 1, node) }
             }
-            (_, copy) => copy,
+            _ => copy,
         }
     }
 }
