@@ -60,7 +60,11 @@ fn a_million(node: &Node, me: &mut Attached, table: &mut Table) -> Result<Vec<Pi
     let figure = per_second(MILLION, start);
     table.line("1,000,000 processes, each knows the one before", node.counts().processes == MILLION + 1, figure);
     let kib = resident_kib().saturating_sub(before);
-    table.line("memory of each, its mailbox and state included", kib > 0, format!("{:>10} bytes", kib * 1024 / MILLION));
+    table.line(
+        "memory of each, its mailbox and state included",
+        kib > 0,
+        format!("{:>10} bytes", kib * 1024 / MILLION),
+    );
     let start = Instant::now();
     me.send(next.unwrap_or(home), 0i64);
     let hops = next_text(me)?;

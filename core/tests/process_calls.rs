@@ -2,8 +2,8 @@
 
 use krarup::term::{View, atoms};
 use krarup::{
-    AliasMode, AsyncContext, Atom, Attached, CallError, CallFrom, Code, Context, Dest, Exception, FiberContext, Handler,
-    Message, MonitorOptions, Next, Node, Pid, Term,
+    AliasMode, AsyncContext, Atom, Attached, CallError, CallFrom, Code, Context, Dest, Exception, FiberContext,
+    Handler, Message, MonitorOptions, Next, Node, Pid, Term,
 };
 use std::future::Future as _;
 use std::time::{Duration, Instant};

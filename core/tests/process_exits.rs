@@ -2,7 +2,8 @@
 
 use krarup::term::{View, atoms};
 use krarup::{
-    AsyncContext, Atom, Attached, Code, Context, Exception, Handler, Message, Module, Next, Node, Pid, SpawnOptions, Term,
+    AsyncContext, Atom, Attached, Code, Context, Exception, Handler, Message, Module, Next, Node, Pid, SpawnOptions,
+    Term,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -222,9 +223,7 @@ fn spawn_link_never_misses_an_early_death() {
     let mut me = node.attach().unwrap();
     me.trap_exit(true);
     for _ in 0..10_000 {
-        let p = me
-            .spawn_link(Code::future(|_c: AsyncContext| async { Err(Exception::exit(atom("early"))) }))
-            .unwrap();
+        let p = me.spawn_link(Code::future(|_c: AsyncContext| async { Err(Exception::exit(atom("early"))) })).unwrap();
         match me.receive(Some(5000)).unwrap() {
             Message::Exit(e) => assert_eq!((e.from, e.reason.to_string().as_str()), (p, "early")),
             other => panic!("{other:?}"),
@@ -397,7 +396,9 @@ fn spawning_a_function_that_is_not_exported_gives_undef() {
     let (_, r) = me.spawn_mfa(m, f, vec![Term::from(21i64)], &o).unwrap();
     assert_eq!(down_reason(&mut me, r.unwrap()), "normal");
     assert_eq!(next_text(&mut me), "42");
-    for (f, args, text) in [("triple", 1usize, "{undef,[{mathx,triple,[1],[]}]}"), ("double", 0, "{undef,[{mathx,double,[],[]}]}")] {
+    for (f, args, text) in
+        [("triple", 1usize, "{undef,[{mathx,triple,[1],[]}]}"), ("double", 0, "{undef,[{mathx,double,[],[]}]}")]
+    {
         let args = (0..args).map(|_| Term::from(1i64)).collect();
         let (_, r) = me.spawn_mfa(m, atom(f), args, &o).unwrap();
         assert_eq!(down_reason(&mut me, r.unwrap()), text);

@@ -1,7 +1,10 @@
 //! Native code that overstays, blocks, never returns, is killed meanwhile. Source: architecture §5, C8.56.
 
 use krarup::term::atoms;
-use krarup::{AsyncContext, Atom, Attached, Code, Context, Exception, FiberContext, Handler, Message, Next, Node, Pid, SpawnOptions, Term};
+use krarup::{
+    AsyncContext, Atom, Attached, Code, Context, Exception, FiberContext, Handler, Message, Next, Node, Pid,
+    SpawnOptions, Term,
+};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -315,7 +318,9 @@ fn blocking_work_runs_beside_the_scheduler() {
     let server: Pid = me.spawn(echo()).unwrap();
     assert_eq!(me.call(server, 1i64, Some(5000)), Ok(Term::from(1i64)));
     for (n, r) in refs.into_iter().enumerate() {
-        let m = me.receive_ref(r, Some(5000), |m| m.as_term().as_tuple().is_some_and(|t| t[0].as_ref() == Some(r))).unwrap();
+        let m = me
+            .receive_ref(r, Some(5000), |m| m.as_term().as_tuple().is_some_and(|t| t[0].as_ref() == Some(r)))
+            .unwrap();
         assert_eq!(m.into_term().as_tuple().unwrap()[1], Term::from(n as i64));
     }
     assert!(start.elapsed() < Duration::from_millis(1500), "the pool ran one after the other");

@@ -184,7 +184,12 @@ impl AsyncContext {
     /// Calls a server and waits for its reply: monitor, alias, reference mark and timeout in one record.
     ///
     /// `None`: no timeout. A late reply is dropped. Source: OTP `gen:call/4`, C3.32.
-    pub async fn call(&mut self, server: Pid, request: impl Into<Term>, timeout_ms: Option<u64>) -> Result<Term, CallError> {
+    pub async fn call(
+        &mut self,
+        server: Pid,
+        request: impl Into<Term>,
+        timeout_ms: Option<u64>,
+    ) -> Result<Term, CallError> {
         let deadline = self.context.deadline_in(timeout_ms);
         let request = request.into();
         let Some(record) = self.context.begin_call(server, request) else {

@@ -13,6 +13,7 @@
 //!  4 caller: takes the outcome; or gives up (timeout, death, a dropped future) and tells the server by `CallClosed` to
 //!    forget the record
 
+use super::call_state::{CallState, Outcome};
 use super::context::Context;
 use super::core::Core;
 use super::message::Message;
@@ -20,7 +21,6 @@ use super::send::send_from;
 use super::signal::Signal;
 use super::slot::{Own, Relations, Slot};
 use super::system::System;
-use super::call_state::{CallState, Outcome};
 use crate::term::{Pid, Ref, Term, View, atoms};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -278,4 +278,3 @@ impl OpenCalls {
         self.slots.iter().flatten().map(|r| (r.reference, r.caller)).collect()
     }
 }
-

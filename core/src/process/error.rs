@@ -65,9 +65,7 @@ impl Exception {
         match self.class {
             Class::Exit => self.reason,
             Class::Error => Term::tuple([self.reason, self.stack]),
-            Class::Throw => {
-                Term::tuple([Term::tuple([Term::from(atoms::NOCATCH), self.reason]), self.stack])
-            }
+            Class::Throw => Term::tuple([Term::tuple([Term::from(atoms::NOCATCH), self.reason]), self.stack]),
         }
     }
 }

@@ -224,7 +224,11 @@ impl FiberContext {
         call::poll(&mut core, &record).unwrap_or(Err(CallError::Timeout))
     }
 
-    fn wait<T>(&mut self, timeout_ms: Option<u64>, mut ready: impl FnMut(&mut Context) -> Poll<T>) -> Result<T, Timeout> {
+    fn wait<T>(
+        &mut self,
+        timeout_ms: Option<u64>,
+        mut ready: impl FnMut(&mut Context) -> Poll<T>,
+    ) -> Result<T, Timeout> {
         let deadline = self.context.deadline_in(timeout_ms);
         loop {
             if let Poll::Ready(v) = ready(&mut self.context) {

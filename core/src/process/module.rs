@@ -35,7 +35,12 @@ impl Module {
     }
 
     /// Exports a function that a process can be spawned with.
-    pub fn export_process(mut self, name: Atom, arity: u8, f: impl Fn(Vec<Term>) -> Code + Send + Sync + 'static) -> Self {
+    pub fn export_process(
+        mut self,
+        name: Atom,
+        arity: u8,
+        f: impl Fn(Vec<Term>) -> Code + Send + Sync + 'static,
+    ) -> Self {
         self.exports.insert((name, arity), Function::Spawn(Arc::new(f)));
         self
     }

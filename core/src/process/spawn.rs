@@ -136,7 +136,13 @@ impl Context {
 
     /// Spawns a function of the module registry. A function that is not exported gives a process that ends with
     /// `{undef, [{M, F, Args, []}]}`. Source: OTP `spawn/3`, C2.2.
-    pub fn spawn_mfa(&mut self, m: Atom, f: Atom, args: Vec<Term>, o: &SpawnOptions) -> Result<(Pid, Option<Ref>), Exception> {
+    pub fn spawn_mfa(
+        &mut self,
+        m: Atom,
+        f: Atom,
+        args: Vec<Term>,
+        o: &SpawnOptions,
+    ) -> Result<(Pid, Option<Ref>), Exception> {
         let arity = u8::try_from(args.len()).map_err(|_| Exception::system_limit())?;
         // SAFETY: slots live as long as the system, which the context's owner keeps alive.
         let code = unsafe { (*self.slot).system() }.modules.code(m, f, args);

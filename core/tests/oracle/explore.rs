@@ -93,9 +93,8 @@ fn settle(world: &mut World) {
                 continue;
             }
         }
-        let next = world.queues.iter().find(|((from, to), q)| {
-            q.front().is_some_and(|s| commutes(world, *from, *to, s))
-        });
+        let next =
+            world.queues.iter().find(|((from, to), q)| q.front().is_some_and(|s| commutes(world, *from, *to, s)));
         match next.map(|(pair, _)| *pair) {
             Some((from, to)) => world.deliver(from, to, 0),
             None if !busy && one_reason(world) => {
