@@ -24,10 +24,10 @@ struct Ponger;
 
 impl Handler for Ponger {
     fn handle(&mut self, ctx: &mut Context, m: Message) -> Result<Next, Exception> {
-        if let Message::Term(t) = m {
-            if let Some(to) = t.as_pid() {
-                ctx.send(to, atoms::OK);
-            }
+        if let Message::Term(t) = m
+            && let Some(to) = t.as_pid()
+        {
+            ctx.send(to, atoms::OK);
         }
         Ok(Next::Continue)
     }
@@ -94,12 +94,14 @@ fn pingpong_cross(job: &Job) -> Result<Vec<Figure>, Failure> {
             Code::assume_fiber_safe(move |c: &mut FiberContext| {
                 let met = meet(&b1);
                 c.send(tell, Term::from(met));
-                while met {
+                if !met {
+                    return Ok(());
+                }
+                loop {
                     let m = c.receive(None).map_err(|_| Exception::badarg())?.into_term();
-                    let Some(to) = m.as_pid() else { break };
+                    let Some(to) = m.as_pid() else { return Ok(()) };
                     c.send(to, atoms::OK);
                 }
-                Ok(())
             })
         };
         let other = w.me.spawn(ponger)?;

@@ -212,10 +212,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         if std::env::var_os("SOAK_VERBOSE").is_some() {
             println!("{} KiB", rss >> 10);
         }
-        if let Some(base) = base.filter(|_| std::env::var_os("SOAK_VERBOSE").is_none()) {
-            if rss > base + base / 10 + (16 << 20) {
-                return Err(format!("memory grew from {base} to {rss} bytes").into());
-            }
+        if let Some(base) = base.filter(|_| std::env::var_os("SOAK_VERBOSE").is_none())
+            && rss > base + base / 10 + (16 << 20)
+        {
+            return Err(format!("memory grew from {base} to {rss} bytes").into());
         }
         if done.rounds % 20 == 0 {
             let Done { spawns, messages, rounds } = done;

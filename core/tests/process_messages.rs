@@ -116,7 +116,7 @@ struct Picky {
 }
 
 impl Handler for Picky {
-    fn handle(&mut self, ctx: &mut Context, mut m: Message) -> Result<Next, Exception> {
+    fn handle(&mut self, ctx: &mut Context, m: Message) -> Result<Next, Exception> {
         if !self.seen_two && m.as_term().as_i64() != Some(2) {
             return Ok(Next::Skip(m));
         }

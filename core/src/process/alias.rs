@@ -40,12 +40,11 @@ pub(crate) fn arrived(slot: &Slot, own: &mut Own, reference: Ref, message: Term)
     if mode.ends_with_message() {
         r.aliases.remove(&reference);
     }
-    if mode.message_undoes_monitor() {
-        if let Some(m) = r.monitors.remove(&reference) {
-            if let Some(target) = m.pid {
-                slot.system().signal(target, Signal::Demonitor { reference });
-            }
-        }
+    if mode.message_undoes_monitor()
+        && let Some(m) = r.monitors.remove(&reference)
+        && let Some(target) = m.pid
+    {
+        slot.system().signal(target, Signal::Demonitor { reference });
     }
     let node = signal::make(0, Signal::Message(Message::Term(message)));
     // SAFETY: a fresh node that carries a message.

@@ -276,13 +276,12 @@ impl CallGuard<'_> {
 impl Drop for CallGuard<'_> {
     fn drop(&mut self) {
         // Dropped by its process's own code (a `select` that lost). At the process's end the exit closes the call.
-        if let Some(record) = self.record.take() {
-            if self.context.is_current() {
-                if let Ok(mut core) = Core::enter(self.context) {
-                    call::give_up(&mut core, &record);
-                    core.own().deadline = u64::MAX;
-                }
-            }
+        if let Some(record) = self.record.take()
+            && self.context.is_current()
+            && let Ok(mut core) = Core::enter(self.context)
+        {
+            call::give_up(&mut core, &record);
+            core.own().deadline = u64::MAX;
         }
     }
 }

@@ -154,10 +154,10 @@ impl Attached {
             }
             // SAFETY: it may act, so the slot is ours under the lock (S2).
             let own = unsafe { &mut *(*state.slot).own.get() };
-            if own.pending.is_none() {
-                if let Some(v) = take(own) {
-                    return Ok(v);
-                }
+            if own.pending.is_none()
+                && let Some(v) = take(own)
+            {
+                return Ok(v);
             }
             let now = self.system.shared.clock.now_ns();
             if now >= deadline {

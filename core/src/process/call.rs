@@ -125,10 +125,10 @@ impl Context {
         core.flush();
         let system = core.system();
         let record = from.record;
-        if record.server == core.pid {
-            if let Some(r) = core.own().relations.as_mut() {
-                r.calls.remove(&record);
-            }
+        if record.server == core.pid
+            && let Some(r) = core.own().relations.as_mut()
+        {
+            r.calls.remove(&record);
         }
         finish(system, record, Outcome::Replied(reply.into()));
     }
@@ -260,11 +260,11 @@ impl OpenCalls {
         if i == NOWHERE {
             return;
         }
-        if let Some(s) = self.slots.get_mut(i as usize) {
-            if s.as_ref().is_some_and(|r| Arc::ptr_eq(r, record)) {
-                *s = None;
-                self.free.push(i);
-            }
+        if let Some(s) = self.slots.get_mut(i as usize)
+            && s.as_ref().is_some_and(|r| Arc::ptr_eq(r, record))
+        {
+            *s = None;
+            self.free.push(i);
         }
     }
 

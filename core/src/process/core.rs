@@ -38,10 +38,12 @@ impl<'a> Core<'a> {
         // SAFETY: slots live as long as the system, which the context's owner keeps alive.
         let slot = unsafe { &*context.slot };
         // SAFETY: a non-null record is the current thread's own and outlives the call.
-        if let Some(ctx) = unsafe { thread::current().as_ref() } {
-            if ctx.current.get() == slot.task_ptr() && !ctx.inside.get() && ctx.enter_core() {
-                return Ok(Self { slot, pid: context.pid, via: Via::Seat { ctx, outermost: true } });
-            }
+        if let Some(ctx) = unsafe { thread::current().as_ref() }
+            && ctx.current.get() == slot.task_ptr()
+            && !ctx.inside.get()
+            && ctx.enter_core()
+        {
+            return Ok(Self { slot, pid: context.pid, via: Via::Seat { ctx, outermost: true } });
         }
         Self::enter_otherwise(context, slot)
     }

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 /// No entry and one entry need no allocation.
+#[derive(Default)]
+#[expect(clippy::box_collection, reason = "a process without relations must be small")]
 pub(crate) enum SmallMap<K, V> {
+    #[default]
     Empty,
     One(K, V),
     Many(Box<HashMap<K, V>>),

@@ -60,12 +60,6 @@ pub(crate) struct Relations {
     pub next_unlink: u64,
 }
 
-impl<K, V> Default for SmallMap<K, V> {
-    fn default() -> Self {
-        Self::Empty
-    }
-}
-
 /// What few processes have; made on first use.
 #[derive(Default)]
 pub(crate) struct Cold {

@@ -118,7 +118,7 @@ impl Table {
         }
         while out.len() < batch && (f.made as usize) < self.limit {
             let n = f.made;
-            if n as usize % CHUNK == 0 {
+            if (n as usize).is_multiple_of(CHUNK) {
                 self.make_chunk(n, system, vtable);
             }
             f.made += 1;

@@ -55,13 +55,11 @@ impl Pool {
     /// Errors: no thread is running and none can be started; the work has not been run.
     pub fn submit(&self, work: Work) -> std::io::Result<()> {
         let start = lock(&self.shared.roster).work_came(); // 1
-        if start {
-            if let Err(e) = self.start() {
-                let mut r = lock(&self.shared.roster);
-                if !r.not_started() {
-                    r.withdrawn();
-                    return Err(e);
-                }
+        if start && let Err(e) = self.start() {
+            let mut r = lock(&self.shared.roster);
+            if !r.not_started() {
+                r.withdrawn();
+                return Err(e);
             }
         }
         // We hold a receiver, so the channel cannot be disconnected.
