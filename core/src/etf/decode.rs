@@ -4,7 +4,7 @@
 use super::error::{DecodeError, DecodeErrorKind as Kind};
 use super::read::{Reader, Result, Window};
 use super::{FLOAT_TEXT, atoms, inflate, scan, tag};
-use crate::term::build::{BuildError, Builder, IN_BLOCK, INLINE_BIN};
+use crate::term::build::{BuildError, Builder, IN_BLOCK, INLINE_BIN, Part};
 use crate::term::{Atom, NodeId, Pid, Port, Ref, Term};
 use bytes::Bytes;
 
@@ -146,7 +146,7 @@ impl<'a> Filler<'a, '_, '_> {
             let start = self.r.at();
             // Copies that can stay in registers.
             let (mut r, known) = (self.r, self.known);
-            let filled = self.builder.put_while(|| leaf(&mut r, known));
+            let filled = self.builder.put_while(|| part(&mut r, known));
             self.r = r;
             filled.map_err(|e| built(e, start))?;
             if !self.builder.is_complete() {
@@ -365,41 +365,54 @@ impl<'a> Filler<'a, '_, '_> {
     }
 }
 
-/// The next term if it is one of the frequent ones without a node, short, and not near the end of the bytes.
+/// The next term if it is one of the frequent ones without a node, short, and not near the end of the bytes; or a tuple's
+/// head.
 #[inline(always)]
-fn leaf(r: &mut Reader<'_>, known: &atoms::Known) -> Option<Term> {
-    let w: Window<'_, 24> = r.full_window()?;
+fn part(r: &mut Reader<'_>, known: &atoms::Known) -> Part {
+    let Some(w): Option<Window<'_, 24>> = r.full_window() else { return Part::Stop };
     let (size, t) = match w.u8(0) {
         tag::SMALL_INTEGER => (2, Term::int(i64::from(w.u8(1)))),
         tag::INTEGER => (5, Term::int(i64::from(w.u32(1) as i32))),
         tag::NIL => (1, Term::nil()),
-        tag::NEW_FLOAT => (9, Term::float(f64::from_bits(w.u64(1)))?),
+        tag::NEW_FLOAT => match Term::float(f64::from_bits(w.u64(1))) {
+            Some(t) => (9, t),
+            None => return Part::Stop,
+        },
         tag::BINARY => {
             let n = w.u32(1) as usize;
             if n > INLINE_BIN {
-                return None;
+                return Part::Stop;
             }
             (5 + n, Term::short_binary(w.number(5, n), n))
         }
         tag::ATOM => {
             let n = usize::from(w.u16(1));
-            let number = w.number(3, n);
-            if n > atoms::SHORT || number & atoms::HIGH_BITS != 0 {
-                return None;
+            if n > atoms::SHORT {
+                return Part::Stop;
             }
-            (3 + n, Term::from(known.find(number, n)?))
+            let number = w.number(3, n);
+            if number & atoms::HIGH_BITS != 0 {
+                return Part::Stop;
+            }
+            let Some(atom) = known.find(number, n) else { return Part::Stop };
+            (3 + n, Term::from(atom))
         }
         tag::SMALL_ATOM_UTF8 => {
             let n = usize::from(w.u8(1));
             if n > atoms::SHORT {
-                return None;
+                return Part::Stop;
             }
-            (2 + n, Term::from(known.find(w.number(2, n), n)?))
+            let Some(atom) = known.find(w.number(2, n), n) else { return Part::Stop };
+            (2 + n, Term::from(atom))
         }
-        _ => return None,
+        tag::SMALL_TUPLE => {
+            let n = w.u8(1);
+            // There are 24 bytes, so this does not fail.
+            return if r.advance(2).is_ok() { Part::Tuple(n) } else { Part::Stop };
+        }
+        _ => return Part::Stop,
     };
-    r.advance(size).ok()?;
-    Some(t)
+    if r.advance(size).is_ok() { Part::Simple(t) } else { Part::Stop }
 }
 
 #[cold]

@@ -172,8 +172,18 @@ impl<const N: usize> Window<'_, N> {
     /// `len` bytes, at most 16, as a number whose lowest byte is the first.
     #[inline(always)]
     pub fn number(&self, at: usize, len: usize) -> u128 {
-        let all = u128::from_le_bytes(self.array(at));
         // One read and a mask for those that are too many.
-        if len == 0 { 0 } else { all & (u128::MAX >> (128u32.saturating_sub(8 * len as u32))) }
+        u128::from_le_bytes(self.array(at)) & MASKS[len.min(16)]
     }
 }
+
+/// The lowest so many bytes of a number.
+static MASKS: [u128; 17] = {
+    let mut masks = [0; 17];
+    let mut len = 1;
+    while len < 17 {
+        masks[len] = u128::MAX >> (128 - 8 * len);
+        len += 1;
+    }
+    masks
+};

@@ -26,52 +26,79 @@ pub(super) fn scan(mut r: Reader<'_>) -> Result<Extent> {
     while pending > 0 {
         pending -= 1;
         let w = r.window::<8>(&mut pad);
-        // How many bytes it takes, how many words, and how many terms follow.
-        let (size, own, more) = match w.u8(0) {
-            tag::SMALL_INTEGER | tag::ATOM_CACHE_REF => (2, 0, 0),
-            tag::INTEGER => (5, 0, 0),
-            tag::NEW_FLOAT => (9, 0, 0),
-            tag::NIL => (1, 0, 0),
-            tag::SMALL_ATOM | tag::SMALL_ATOM_UTF8 => (2 + usize::from(w.u8(1)), 0, 0),
-            tag::ATOM | tag::ATOM_UTF8 => (3 + usize::from(w.u16(1)), 0, 0),
-            tag::SMALL_TUPLE => {
-                let n = usize::from(w.u8(1));
-                (2, measure::tuple(n), n)
+        // Simple terms go on at once; compounds say how many words they take and how many terms follow.
+        let (own, more) = match w.u8(0) {
+            tag::SMALL_INTEGER | tag::ATOM_CACHE_REF => {
+                r.advance(2)?;
+                continue;
             }
-            tag::LARGE_TUPLE => {
-                let n = w.u32(1) as usize;
-                if n > MAX_ARITY && r.left() >= 5 {
-                    return r.fail(r.at(), Kind::TooLarge);
-                }
-                (5, measure::tuple(n), n)
+            tag::INTEGER => {
+                r.advance(5)?;
+                continue;
             }
-            tag::LIST => {
-                let n = w.u32(1) as usize;
-                (5, measure::list(n), n + 1)
+            tag::NEW_FLOAT => {
+                r.advance(9)?;
+                continue;
             }
-            tag::STRING => {
-                let n = usize::from(w.u16(1));
-                (3 + n, measure::list(n), 0)
+            tag::NIL => {
+                r.advance(1)?;
+                continue;
+            }
+            tag::SMALL_ATOM | tag::SMALL_ATOM_UTF8 => {
+                r.advance(2 + usize::from(w.u8(1)))?;
+                continue;
+            }
+            tag::ATOM | tag::ATOM_UTF8 => {
+                r.advance(3 + usize::from(w.u16(1)))?;
+                continue;
             }
             tag::BINARY => {
                 let n = w.u32(1) as usize;
-                (5 + n, measure::binary(n), 0)
+                words += measure::binary(n);
+                r.advance(5 + n)?;
+                continue;
+            }
+            tag::STRING => {
+                let n = usize::from(w.u16(1));
+                words += measure::list(n);
+                r.advance(3 + n)?;
+                continue;
+            }
+            tag::SMALL_TUPLE => {
+                let n = usize::from(w.u8(1));
+                r.advance(2)?;
+                (measure::tuple(n), n)
+            }
+            tag::LARGE_TUPLE => {
+                let n = w.u32(1) as usize;
+                let start = r.at();
+                r.advance(5)?;
+                if n > MAX_ARITY {
+                    return r.fail(start, Kind::TooLarge);
+                }
+                (measure::tuple(n), n)
+            }
+            tag::LIST => {
+                let n = w.u32(1) as usize;
+                r.advance(5)?;
+                (measure::list(n), n + 1)
             }
             tag::MAP => {
                 let n = w.u32(1) as usize;
-                (5, measure::map(n), 2 * n)
+                r.advance(5)?;
+                (measure::map(n), 2 * n)
             }
             _ => {
                 // A copy, so that `r` can stay in registers.
                 let mut copy = r;
-                let (own, more) = scan_rare(&mut copy)?;
+                let found = scan_rare(&mut copy)?;
                 r = copy;
-                (0, own, more)
+                found
             }
         };
-        r.advance(size)?;
         words += own;
         pending += more;
+        // Checked here alone, for only a compound can ask for more than there is.
         if pending > r.left() {
             return r.truncated();
         }

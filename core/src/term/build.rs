@@ -11,6 +11,7 @@ mod arena;
 mod exact;
 
 pub use arena::{Arena, RawTerm};
+pub(crate) use exact::Part;
 pub use exact::{BuildError, Builder};
 
 use super::block::{kind, node_words};

@@ -33,6 +33,16 @@ pub enum BuildError {
     Incomplete,
 }
 
+/// What [`Builder::put_while`] is given.
+pub(crate) enum Part {
+    /// A finished term.
+    Simple(Term),
+    /// A tuple of so many elements, which come next.
+    Tuple(u8),
+    /// Nothing more for now.
+    Stop,
+}
+
 /// Fills one block, from the outside in: open a compound, then put its parts in order.
 pub struct Builder {
     /// Null if the size is zero.
@@ -100,32 +110,41 @@ impl Builder {
         unsafe { self.place(t, false) }
     }
 
-    /// Puts what `next` gives as the next parts of the innermost open compound, until that is complete or `next` gives
-    /// nothing. Puts nothing if no compound is open.
+    /// Puts what `next` gives, until it stops or the whole term is complete. Puts nothing if no compound is open.
     ///
     /// # Errors
     /// [`BuildError`], after which the builder is of no use.
     #[inline(always)]
-    pub fn put_while(&mut self, mut next: impl FnMut() -> Option<Term>) -> Result<(), BuildError> {
-        let (mut slot, end) = (self.slot, self.slot_end);
-        if slot == end {
-            return Ok(());
+    pub(crate) fn put_while(&mut self, mut next: impl FnMut() -> Part) -> Result<(), BuildError> {
+        // Copies that stay in registers; `self.slot` lags behind while simple terms are written.
+        let (mut slot, mut end) = (self.slot, self.slot_end);
+        while slot != end {
+            match next() {
+                Part::Simple(t) => {
+                    if t.is_boxed() {
+                        // The count moves in with the term (B2).
+                        self.links.add_foreign();
+                    }
+                    // SAFETY: E1: an unwritten slot of an open node.
+                    unsafe {
+                        slot.write(t);
+                        slot = slot.add(1);
+                    }
+                    if slot != end {
+                        continue;
+                    }
+                    self.slot = slot;
+                    self.close()?;
+                }
+                Part::Tuple(n) => {
+                    self.slot = slot;
+                    self.open_tuple(usize::from(n))?;
+                }
+                Part::Stop => break,
+            }
+            (slot, end) = (self.slot, self.slot_end);
         }
-        while let Some(t) = next() {
-            if t.is_boxed() {
-                // The count moves in with the term (B2).
-                self.links.add_foreign();
-            }
-            // SAFETY: E1: an unwritten slot of an open node.
-            unsafe {
-                slot.write(t);
-                slot = slot.add(1);
-            }
-            self.slot = slot;
-            if slot == end {
-                return self.close();
-            }
-        }
+        self.slot = slot;
         Ok(())
     }
 
@@ -173,7 +192,20 @@ impl Builder {
     }
 
     /// Closes the innermost open node and all that become full by that.
+    #[inline]
     fn close(&mut self) -> Result<(), BuildError> {
+        if self.map.is_null()
+            && let Some(frame) = self.frames.pop()
+        {
+            (self.slot, self.slot_end, self.map) = (frame.slot, frame.slot_end, frame.map);
+            if self.slot != self.slot_end {
+                return Ok(());
+            }
+        }
+        self.close_more()
+    }
+
+    fn close_more(&mut self) -> Result<(), BuildError> {
         loop {
             if !self.map.is_null() {
                 let map = std::mem::replace(&mut self.map, null_mut());
