@@ -79,8 +79,6 @@ pub struct Actor {
     results: Vec<Res>,
     /// It makes no more calls.
     pub done: bool,
-    /// It has made all its calls and lived on.
-    pub complete: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -124,13 +122,14 @@ impl World {
         self.step = step;
         self.actors = commands
             .iter()
-            .map(|c| Actor { slot: c.actor, next: 0, results: Vec::new(), done: !self.alive(c.actor), complete: false })
+            .map(|c| Actor { slot: c.actor, next: 0, results: Vec::new(), done: !self.alive(c.actor) })
             .collect();
     }
 
     /// What can be seen when nothing moves any more; forgets the commands.
     pub fn end(&mut self) -> Obs {
-        let results = std::mem::take(&mut self.actors).into_iter().map(|a| a.complete.then_some(a.results)).collect();
+        let actors = std::mem::take(&mut self.actors);
+        let results = actors.into_iter().map(|a| self.alive(a.slot).then_some(a.results)).collect();
         let processes = self
             .processes
             .iter_mut()
@@ -323,10 +322,7 @@ impl World {
         match result {
             Ok(r) => {
                 a.results.push(r);
-                if !a.done && a.next == command.actions.len() {
-                    a.done = true;
-                    a.complete = true;
-                }
+                a.done |= a.next == command.actions.len();
             }
             Err(reason) => self.die(me, reason),
         }
