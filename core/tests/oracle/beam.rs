@@ -142,10 +142,8 @@ fn action(a: Action, me: Slot, known: &Known) -> Term {
         Action::Drain => term("drain"),
         Action::Return => term("return"),
         Action::Spawn { slot, link, monitor } => {
-            let monitor = monitor.map_or_else(
-                || term("none"),
-                |m| Term::tuple([key("ref", i64::from(m.reference)), options(m)]),
-            );
+            let monitor =
+                monitor.map_or_else(|| term("none"), |m| Term::tuple([key("ref", i64::from(m.reference)), options(m)]));
             call("spawn", vec![int(slot), link.into(), monitor])
         }
         Action::Link { to, caught } => call("link", vec![pid(to), caught.into()]),

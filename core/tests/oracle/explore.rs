@@ -78,9 +78,8 @@ fn settle(world: &mut World) {
                 continue;
             }
         }
-        let next = world.queues.iter().find(|((from, to), q)| {
-            q.front().is_some_and(|s| commutes(world, *from, *to, s))
-        });
+        let next =
+            world.queues.iter().find(|((from, to), q)| q.front().is_some_and(|s| commutes(world, *from, *to, s)));
         match next.map(|(pair, _)| *pair) {
             Some((from, to)) => world.deliver(from, to, 0),
             None if !busy && one_reason(world) => {
@@ -111,7 +110,7 @@ fn commutes(world: &World, from: Slot, to: Slot, signal: &Signal) -> bool {
         Signal::Down(r, _) => !receiver.aliases.contains_key(r),
         Signal::ExitLink(reason) => receiver.trap || *reason == Reason::Normal,
         Signal::Exit2(Reason::Kill) => false,
-        Signal::Exit2(reason) => receiver.trap || (*reason == Reason::Normal && from != to),
+        Signal::Exit2(reason) => receiver.trap || *reason == Reason::Normal,
         Signal::Link | Signal::Monitor(_) => false,
     }
 }

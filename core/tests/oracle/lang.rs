@@ -34,12 +34,27 @@ pub enum Reason {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Msg {
     /// `{m, From, N}`; every `n` of a program is used once.
-    Plain { from: Slot, n: u16 },
+    Plain {
+        from: Slot,
+        n: u16,
+    },
     /// `{look, Ref, From, N, x}`: what `demonitor(Ref, [flush])` takes for the monitor's message.
-    Look { from: Slot, n: u16, reference: RefId },
-    Exit { from: Slot, reason: Reason },
+    Look {
+        from: Slot,
+        n: u16,
+        reference: RefId,
+    },
+    Exit {
+        from: Slot,
+        reason: Reason,
+    },
     /// Tagged: `gone` instead of `'DOWN'`.
-    Down { reference: RefId, object: Object, reason: Reason, tagged: bool },
+    Down {
+        reference: RefId,
+        object: Object,
+        reason: Reason,
+        tagged: bool,
+    },
     /// Nothing that a program of this language can have sent.
     Strange(String),
 }
@@ -89,18 +104,49 @@ pub struct MonitorOf {
 /// One call of a process. `caught`: an exception becomes the result instead of ending the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    Spawn { slot: Slot, link: bool, monitor: Option<MonitorOf> },
-    Link { to: Slot, caught: bool },
+    Spawn {
+        slot: Slot,
+        link: bool,
+        monitor: Option<MonitorOf>,
+    },
+    Link {
+        to: Slot,
+        caught: bool,
+    },
     Unlink(Slot),
-    Monitor { what: What, how: MonitorOf },
+    Monitor {
+        what: What,
+        how: MonitorOf,
+    },
     /// The result is the info that `[info]` gives.
-    Demonitor { reference: RefId, flush: bool },
-    Alias { reference: RefId, mode: Mode },
+    Demonitor {
+        reference: RefId,
+        flush: bool,
+    },
+    Alias {
+        reference: RefId,
+        mode: Mode,
+    },
     Unalias(RefId),
-    Send { to: To, n: u16, caught: bool },
-    Look { to: Slot, n: u16, reference: RefId },
-    Register { name: Name, slot: Slot, caught: bool },
-    Unregister { name: Name, caught: bool },
+    Send {
+        to: To,
+        n: u16,
+        caught: bool,
+    },
+    Look {
+        to: Slot,
+        n: u16,
+        reference: RefId,
+    },
+    Register {
+        name: Name,
+        slot: Slot,
+        caught: bool,
+    },
+    Unregister {
+        name: Name,
+        caught: bool,
+    },
     Whereis(Name),
     IsAlive(Slot),
     ExitTo(Slot, Reason),
@@ -201,7 +247,9 @@ impl Msg {
 pub fn canonical(mailbox: &mut [(Step, Msg)]) {
     for step in mailbox.chunk_by_mut(|a, b| a.0 == b.0) {
         step.sort_by_key(|(_, m)| m.sender());
-        for one_end in step.chunk_by_mut(|a, b| a.1.sender() == b.1.sender() && a.1.end().is_some() && a.1.end() == b.1.end()) {
+        for one_end in
+            step.chunk_by_mut(|a, b| a.1.sender() == b.1.sender() && a.1.end().is_some() && a.1.end() == b.1.end())
+        {
             one_end.sort();
         }
     }

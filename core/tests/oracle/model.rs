@@ -247,11 +247,11 @@ impl World {
             Signal::ExitLink(reason) => {
                 // A link being undone: its end is not heard.
                 if self.p(to).links.remove(&from) == Some(0) {
-                    self.exit_signal(from, to, reason, false);
+                    self.exit_signal(from, to, reason);
                 }
             }
             Signal::Exit2(Reason::Kill) => self.die(to, Reason::Killed),
-            Signal::Exit2(reason) => self.exit_signal(from, to, reason, from == to),
+            Signal::Exit2(reason) => self.exit_signal(from, to, reason),
             Signal::Link => {
                 self.p(to).links.entry(from).or_insert(0);
             }
@@ -280,11 +280,10 @@ impl World {
         }
     }
 
-    /// `to_oneself`: `exit/2` with its own pid, where `normal` counts.
-    fn exit_signal(&mut self, from: Slot, to: Slot, reason: Reason, to_oneself: bool) {
+    fn exit_signal(&mut self, from: Slot, to: Slot, reason: Reason) {
         if self.p(to).trap {
             self.put(to, Msg::Exit { from, reason });
-        } else if reason != Reason::Normal || to_oneself {
+        } else if reason != Reason::Normal {
             self.die(to, reason);
         }
     }
@@ -433,13 +432,11 @@ impl World {
             },
             Action::Whereis(name) => return Ok(Res::Found(self.names[usize::from(name)])),
             Action::IsAlive(p) => return Ok(Res::Bool(self.alive(p))),
-            Action::ExitTo(to, reason) => {
-                self.push(me, to, Signal::Exit2(reason));
-                if to == me {
-                    // The call returns after the signal has been received.
-                    self.hear_oneself(me);
-                }
-            }
+            // To oneself it is an end at once, even if the reason is normal, unless exits are trapped: then it is a
+            // signal like any other, which may find the flag changed.
+            Action::ExitTo(to, Reason::Kill) if to == me => return Err(Reason::Killed),
+            Action::ExitTo(to, reason) if to == me && !self.p(me).trap => return Err(reason),
+            Action::ExitTo(to, reason) => self.push(me, to, Signal::Exit2(reason)),
             Action::Exit(reason) => return Err(reason),
             Action::Error(n) => return Err(Reason::ErrorBoom(n)),
             Action::Throw(n) => return Err(Reason::NoCatch(n)),

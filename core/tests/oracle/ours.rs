@@ -4,8 +4,8 @@ use super::lang::*;
 use super::program::Body;
 use super::stage::{Known, Raw, RawSeen, Stage};
 use krarup::{
-    AliasMode, AsyncContext, Atom, Attached, Code, Context, Dest, Exception, FiberContext, Handler, Message, Monitored,
-    MonitorOptions, Next, Node, Pid, ProcessInfo, Ref, SpawnOptions, Target, Term,
+    AliasMode, AsyncContext, Atom, Attached, Code, Context, Dest, Exception, FiberContext, Handler, Message,
+    MonitorOptions, Monitored, Next, Node, Pid, ProcessInfo, Ref, SpawnOptions, Target, Term,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

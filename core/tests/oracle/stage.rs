@@ -174,7 +174,14 @@ impl Reader {
     }
 
     /// What was seen. With `keep` it is what the next step starts from.
-    pub fn read(&mut self, step: Step, commands: &[Command], results: &[Option<Vec<Term>>], raw: &Raw, keep: bool) -> Obs {
+    pub fn read(
+        &mut self,
+        step: Step,
+        commands: &[Command],
+        results: &[Option<Vec<Term>>],
+        raw: &Raw,
+        keep: bool,
+    ) -> Obs {
         self.before.resize(raw.processes.len(), Vec::new());
         // What was received in this step is not what lies in the mailbox now, though it may look the same.
         let mut old = self.before.clone();
@@ -199,7 +206,8 @@ impl Reader {
         if keep {
             self.before = after;
         }
-        let names = raw.names.iter().map(|n| n.map(|p| self.known.slots.get(&p).copied().unwrap_or(Slot::MAX))).collect();
+        let names =
+            raw.names.iter().map(|n| n.map(|p| self.known.slots.get(&p).copied().unwrap_or(Slot::MAX))).collect();
         Obs { results, processes, names }
     }
 
@@ -261,7 +269,9 @@ impl Reader {
                 canonical(&mut all);
                 Res::Msgs(all)
             }
-            (Action::Whereis(_), View::Pid(p)) => Res::Found(Some(self.known.slots.get(&p).copied().unwrap_or(Slot::MAX))),
+            (Action::Whereis(_), View::Pid(p)) => {
+                Res::Found(Some(self.known.slots.get(&p).copied().unwrap_or(Slot::MAX)))
+            }
             (Action::Whereis(_), View::Atom(a)) if a.as_str() == "undefined" => Res::Found(None),
             (Action::Spawn { .. } | Action::Monitor { .. } | Action::Alias { .. }, View::Ref(_)) => Res::Ok,
             (_, View::Atom(a)) if a.as_str() == "ok" => Res::Ok,
