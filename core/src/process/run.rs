@@ -526,7 +526,7 @@ pub(crate) fn take_in(slot: &Slot, own: &mut Own, signal: Signal) {
     if let Signal::Message(m) = &signal {
         if let Message::Call(c) = m {
             if own.pending.is_some() {
-                return too_late(slot, signal);
+                return too_late(own, signal);
             }
             call::received(own, c.record());
         }
@@ -572,7 +572,7 @@ unsafe fn other(slot: &Slot, own: &mut Own, node: *mut Node) {
         if let Signal::Message(m) = &(*node).signal {
             if let Message::Call(c) = m {
                 if own.pending.is_some() {
-                    return too_late(slot, signal::open(node));
+                    return too_late(own, signal::open(node));
                 }
                 call::received(own, c.record());
             }
@@ -582,15 +582,16 @@ unsafe fn other(slot: &Slot, own: &mut Own, node: *mut Node) {
     }
 }
 
-/// The process has received the exit it ends of before this signal, which finds nobody.
+/// The process has received the exit it ends of before this signal, which finds nobody: it is answered after the end
+/// has been announced.
 #[cold]
-fn too_late(slot: &Slot, signal: Signal) {
-    exit::answer_for_nobody(slot.system(), slot.pid(), signal);
+fn too_late(own: &mut Own, signal: Signal) {
+    own.cold().late.push(signal);
 }
 
 fn dispatch(slot: &Slot, own: &mut Own, signal: Signal) {
     if own.pending.is_some() {
-        return too_late(slot, signal);
+        return too_late(own, signal);
     }
     match signal {
         Signal::Message(_) => unreachable!("queued by the caller"),
