@@ -153,7 +153,11 @@ impl Attached {
                 return Err(ReceiveError::Killed);
             }
             // SAFETY: it may act, so the slot is ours under the lock (S2).
-            let own = unsafe { &mut *(*state.slot).own.get() };
+            let (slot, own) = unsafe { (&*state.slot, &mut *(*state.slot).own.get()) };
+            if own.pending.is_none() && slot.inbox.has_new() {
+                // What has arrived counts, also before a scheduler thread has come to it.
+                super::run::drain(slot, own);
+            }
             if own.pending.is_none()
                 && let Some(v) = take(own)
             {

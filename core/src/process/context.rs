@@ -118,10 +118,11 @@ impl Context {
                 core.charge(1);
                 return Poll::Ready(m);
             }
+            // What the process has sent itself may still be in the deferred chain, and counts as here.
+            core.flush();
             if !core.slot.inbox.has_new() {
                 return Poll::Pending;
             }
-            core.flush();
             core.drain();
         }
     }

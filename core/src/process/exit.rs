@@ -63,7 +63,7 @@ pub(crate) fn terminate(slot: &Slot, own: &mut Own) {
     run_hooks(take_hooks(own), &reason);
     body::finish(std::mem::replace(&mut own.body, Body::None), &reason); // 4
     announce(system, own, pid, &reason); // 5
-    answer_chain(slot, unread);
+    answer_unread(slot, own, unread);
     clean(slot, own); // 7
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn end_guest(slot: &Slot, own: &mut Own, mut guard: MutexGuard<'_, Gu
         MustEnd::Begin { until } => {
             let unread = first_half(slot, own);
             // What lay unread is answered at once: its senders need not wait for foreign code.
-            answer_chain(slot, unread);
+            answer_unread(slot, own, unread);
             guard.exit.armed(system.timers.cleanup_at(slot, until));
         }
         MustEnd::Wait { until } => guard.exit.armed(system.timers.cleanup_at(slot, until)),
@@ -181,9 +181,12 @@ fn clean(slot: &Slot, own: &mut Own) {
     slot.system().table.give(slot);
 }
 
-/// Answers signals nobody will read.
-fn answer_chain(slot: &Slot, mut node: *mut Node) {
+/// Answers signals nobody will read: those that came after the fatal exit, then what was left in the inbox.
+fn answer_unread(slot: &Slot, own: &mut Own, mut node: *mut Node) {
     let pid = slot.pid();
+    for signal in own.cold.as_mut().map(|c| std::mem::take(&mut c.late)).unwrap_or_default() {
+        answer_for_nobody(slot.system(), pid, signal);
+    }
     while !node.is_null() {
         // SAFETY: taken from the inbox at its closing, so ours.
         unsafe {

@@ -525,6 +525,9 @@ pub(crate) fn drain(slot: &Slot, own: &mut Own) {
 pub(crate) fn take_in(slot: &Slot, own: &mut Own, signal: Signal) {
     if let Signal::Message(m) = &signal {
         if let Message::Call(c) = m {
+            if own.pending.is_some() {
+                return too_late(own, signal);
+            }
             call::received(own, c.record());
         }
         let node = signal::make(0, signal);
@@ -568,6 +571,9 @@ unsafe fn other(slot: &Slot, own: &mut Own, node: *mut Node) {
     unsafe {
         if let Signal::Message(m) = &(*node).signal {
             if let Message::Call(c) = m {
+                if own.pending.is_some() {
+                    return too_late(own, signal::open(node));
+                }
                 call::received(own, c.record());
             }
             return accept(slot, own, node);
@@ -576,7 +582,17 @@ unsafe fn other(slot: &Slot, own: &mut Own, node: *mut Node) {
     }
 }
 
+/// The process has received the exit it ends of before this signal, which finds nobody: it is answered after the end
+/// has been announced.
+#[cold]
+fn too_late(own: &mut Own, signal: Signal) {
+    own.cold().late.push(signal);
+}
+
 fn dispatch(slot: &Slot, own: &mut Own, signal: Signal) {
+    if own.pending.is_some() {
+        return too_late(own, signal);
+    }
     match signal {
         Signal::Message(_) => unreachable!("queued by the caller"),
         Signal::Alias(reference, message) => alias::arrived(slot, own, reference, message),

@@ -70,6 +70,8 @@ pub(crate) struct Cold {
     pub limits: Limits,
     pub hooks: Vec<super::body::Hook>,
     pub suspended: u32,
+    /// What has come after the exit that the process ends of, oldest first.
+    pub late: Vec<super::signal::Signal>,
 }
 
 /// Limits of a process; 0: none.

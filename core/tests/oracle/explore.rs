@@ -30,10 +30,8 @@ pub fn step(before: &World, number: Step, commands: &[Command]) -> Result<Vec<(O
         if moves.is_empty() {
             let mut end = world.clone();
             let obs = end.end();
-            for o in tellings(obs, commands) {
-                if !ends.iter().any(|(e, w)| *e == o && *w == end) {
-                    ends.push((o, end.clone()));
-                }
+            if !ends.iter().any(|(o, w)| *o == obs && *w == end) {
+                ends.push((obs, end));
             }
         }
         for m in &moves {
@@ -44,19 +42,6 @@ pub fn step(before: &World, number: Step, commands: &[Command]) -> Result<Vec<(O
         seen.insert(world);
     }
     Ok(ends)
-}
-
-/// An actor that has made its calls and has ended since may have done so before it could tell.
-fn tellings(obs: Obs, commands: &[Command]) -> Vec<Obs> {
-    let mut all = vec![obs];
-    for (i, c) in commands.iter().enumerate() {
-        if all[0].results[i].is_some() && !all[0].alive(c.actor) {
-            let mut silent = all.clone();
-            silent.iter_mut().for_each(|o| o.results[i] = None);
-            all.extend(silent);
-        }
-    }
-    all
 }
 
 enum Move {
@@ -125,7 +110,7 @@ fn commutes(world: &World, from: Slot, to: Slot, signal: &Signal) -> bool {
         Signal::Down(r, _) => !receiver.aliases.contains_key(r),
         Signal::ExitLink(reason) => receiver.trap || *reason == Reason::Normal,
         Signal::Exit2(Reason::Kill) => false,
-        Signal::Exit2(reason) => receiver.trap || (*reason == Reason::Normal && from != to),
+        Signal::Exit2(reason) => receiver.trap || *reason == Reason::Normal,
         Signal::Link | Signal::Monitor(_) => false,
     }
 }

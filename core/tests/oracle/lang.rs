@@ -199,7 +199,7 @@ pub enum Seen {
 /// What can be seen of the world after a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obs {
-    /// By command; `None`: the actor did not live to tell.
+    /// By command; `None`: the actor has ended, and may have done so before it could tell.
     pub results: Vec<Option<Vec<Res>>>,
     pub processes: Vec<Seen>,
     pub names: Vec<Option<Slot>>,

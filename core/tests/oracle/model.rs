@@ -79,8 +79,6 @@ pub struct Actor {
     results: Vec<Res>,
     /// It makes no more calls.
     pub done: bool,
-    /// It has made all its calls and lived on.
-    pub complete: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -124,13 +122,14 @@ impl World {
         self.step = step;
         self.actors = commands
             .iter()
-            .map(|c| Actor { slot: c.actor, next: 0, results: Vec::new(), done: !self.alive(c.actor), complete: false })
+            .map(|c| Actor { slot: c.actor, next: 0, results: Vec::new(), done: !self.alive(c.actor) })
             .collect();
     }
 
     /// What can be seen when nothing moves any more; forgets the commands.
     pub fn end(&mut self) -> Obs {
-        let results = std::mem::take(&mut self.actors).into_iter().map(|a| a.complete.then_some(a.results)).collect();
+        let actors = std::mem::take(&mut self.actors);
+        let results = actors.into_iter().map(|a| self.alive(a.slot).then_some(a.results)).collect();
         let processes = self
             .processes
             .iter_mut()
@@ -248,11 +247,11 @@ impl World {
             Signal::ExitLink(reason) => {
                 // A link being undone: its end is not heard.
                 if self.p(to).links.remove(&from) == Some(0) {
-                    self.exit_signal(from, to, reason, false);
+                    self.exit_signal(from, to, reason);
                 }
             }
             Signal::Exit2(Reason::Kill) => self.die(to, Reason::Killed),
-            Signal::Exit2(reason) => self.exit_signal(from, to, reason, from == to),
+            Signal::Exit2(reason) => self.exit_signal(from, to, reason),
             Signal::Link => {
                 self.p(to).links.entry(from).or_insert(0);
             }
@@ -281,11 +280,10 @@ impl World {
         }
     }
 
-    /// `to_oneself`: `exit/2` with its own pid, where `normal` counts.
-    fn exit_signal(&mut self, from: Slot, to: Slot, reason: Reason, to_oneself: bool) {
+    fn exit_signal(&mut self, from: Slot, to: Slot, reason: Reason) {
         if self.p(to).trap {
             self.put(to, Msg::Exit { from, reason });
-        } else if reason != Reason::Normal || to_oneself {
+        } else if reason != Reason::Normal {
             self.die(to, reason);
         }
     }
@@ -323,10 +321,7 @@ impl World {
         match result {
             Ok(r) => {
                 a.results.push(r);
-                if !a.done && a.next == command.actions.len() {
-                    a.done = true;
-                    a.complete = true;
-                }
+                a.done |= a.next == command.actions.len();
             }
             Err(reason) => self.die(me, reason),
         }
@@ -437,13 +432,11 @@ impl World {
             },
             Action::Whereis(name) => return Ok(Res::Found(self.names[usize::from(name)])),
             Action::IsAlive(p) => return Ok(Res::Bool(self.alive(p))),
-            Action::ExitTo(to, reason) => {
-                self.push(me, to, Signal::Exit2(reason));
-                if to == me {
-                    // The call returns after the signal has been received.
-                    self.hear_oneself(me);
-                }
-            }
+            // To oneself it is an end at once, even if the reason is normal, unless exits are trapped: then it is a
+            // signal like any other, which may find the flag changed.
+            Action::ExitTo(to, Reason::Kill) if to == me => return Err(Reason::Killed),
+            Action::ExitTo(to, reason) if to == me && !self.p(me).trap => return Err(reason),
+            Action::ExitTo(to, reason) => self.push(me, to, Signal::Exit2(reason)),
             Action::Exit(reason) => return Err(reason),
             Action::Error(n) => return Err(Reason::ErrorBoom(n)),
             Action::Throw(n) => return Err(Reason::NoCatch(n)),

@@ -5,7 +5,7 @@ use super::lang::*;
 use proptest::prelude::*;
 
 /// Processes of a program, the spawned ones included.
-const MAX_PROCESSES: usize = 8;
+const MAX_PROCESSES: usize = 12;
 
 /// Which kind of process plays a puppet; the meaning of a program does not depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,9 +133,10 @@ pub fn in_lock_step() -> impl Strategy<Value = Program> {
 /// Programs in which processes make several calls in one go, and two of them at the same time.
 pub fn racing() -> impl Strategy<Value = Program> {
     with_steps(prop_oneof![
-        4 => one_call(),
-        3 => calls(2..=4).prop_map(|c| RawStep(vec![c])),
-        4 => prop::collection::vec(calls(1..=3), 2).prop_map(RawStep),
+        5 => one_call(),
+        3 => calls(2..=5).prop_map(|c| RawStep(vec![c])),
+        6 => prop::collection::vec(calls(1..=4), 2).prop_map(RawStep),
+        2 => prop::collection::vec(calls(1..=2), 3).prop_map(RawStep),
     ])
 }
 
@@ -217,10 +218,11 @@ impl Resolver {
             (!recent.is_empty()).then(|| recent[usize::from(a) % recent.len()])
         };
         match op {
-            Op::Spawn if birth && self.processes < MAX_PROCESSES => {
+            // A world of two is soon a dead one.
+            _ if birth && self.processes < MAX_PROCESSES && (op == Op::Spawn || (living.len() < 3 && a % 2 == 0)) => {
                 let slot = self.processes as Slot;
                 self.processes += 1;
-                let monitor = (a % 2 == 0).then(|| self.monitor_of(me, b, c, refs));
+                let monitor = (b % 2 == 0).then(|| self.monitor_of(me, b, c, refs));
                 Action::Spawn { slot, link: c % 2 == 0, monitor }
             }
             Op::Link | Op::Spawn => Action::Link { to: anybody(a), caught },

@@ -189,6 +189,9 @@ impl Reader {
             .iter()
             .zip(results)
             .map(|(c, r)| {
+                if let RawSeen::Dead(_) = raw.processes[usize::from(c.actor)] {
+                    return None;
+                }
                 let old = &mut old[usize::from(c.actor)];
                 r.as_ref().map(|r| c.actions.iter().zip(r).map(|(a, t)| self.result(step, old, a, t)).collect())
             })
