@@ -12,6 +12,7 @@ mod node;
 pub mod pattern;
 mod process;
 mod sched;
+pub mod supervisor;
 pub mod term;
 pub mod text;
 #[doc(hidden)]
