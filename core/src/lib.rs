@@ -16,6 +16,7 @@ mod process;
 pub mod report;
 mod sched;
 pub mod supervisor;
+pub mod sys;
 pub mod term;
 pub mod text;
 #[doc(hidden)]
@@ -31,7 +32,7 @@ pub use process::error::{Class, Exception};
 pub use process::fiber_body::FiberContext;
 pub use process::info::ProcessInfo;
 pub use process::message::{Down, ExitMessage, Message, Monitored};
-pub use process::module::{CallFn, Module, SpawnFn};
+pub use process::module::{CallFn, Module, SpawnFn, WaitFn, WaitFuture};
 pub use process::monitor::{MonitorOptions, Target};
 pub use process::send::Dest;
 pub use process::slot::AliasMode;

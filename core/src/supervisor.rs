@@ -1,5 +1,5 @@
 //! F5 supervisor: starts children in order, restarts those that end, gives up when that happens too often.
-//! Source: OTP `supervisor`; C8.2-C8.42. Imports: base, term, process, gen.
+//! Source: OTP `supervisor`; C8.2-C8.42. Imports: term, process, proc_lib, gen, sys, report.
 //!
 //! This file is the policy, and only that: what the end of a child means. It needs no process: [`Policy`] is told
 //! what has happened ([`Event`]) and says what is to be done ([`Action`]); time and the question whether a pid lives
@@ -14,24 +14,36 @@
 //! | `work` | sequences: starting one after the other, stopping in reverse, one event at a time |
 //! | `request` | what others may ask: `which_children`, `start_child` ... |
 //! | `upgrade` | new flags and specifications under a running supervisor |
-//! | `report` | what is logged |
+//! | `report`, `reporting` | what is logged, and how it gets there |
+//! | `setup` | where flags and children come from: a value, a callback, a module |
 //! | `body` | the process that carries the actions out |
+//! | `status` | what `sys` sees of it |
 //! | `client` | the functions that others call |
 //!
 //! Invariant: a supervisor does one thing at a time. While it starts or stops children ([`Work`] is not idle) it is
 //! told only what that work waits for; everything else stays in its queue.
 
+mod body;
 mod brood;
 mod check;
 mod children;
+mod client;
 mod intensity;
 mod report;
+mod reporting;
 mod request;
+mod setup;
 mod spec;
 mod start;
+mod status;
 mod upgrade;
 mod work;
 
+pub use client::{
+    count_children, delete_child, get_childspec, restart_child, start_child, start_child_term, start_link,
+    terminate_child, which_child, which_children,
+};
+pub use setup::Setup;
 pub use check::check_childspecs;
 pub use report::{Context as ReportContext, Report};
 pub use request::Request;
