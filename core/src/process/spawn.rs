@@ -48,6 +48,10 @@ enum Kind {
     Fiber(Box<FiberBody>),
 }
 
+// SAFETY: handlers and async bodies are `Send`; a fiber's body in here has not begun, so it is a `Send` closure
+// without a stack. It matters to who starts a process and then waits, in one async function.
+unsafe impl Send for Code {}
+
 impl Code {
     /// A callback process. See [`Handler`].
     pub fn handler(h: impl Handler) -> Self {
