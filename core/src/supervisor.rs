@@ -39,14 +39,14 @@ mod status;
 mod upgrade;
 mod work;
 
+pub use check::check_childspecs;
 pub use client::{
     count_children, delete_child, get_childspec, restart_child, start_child, start_child_term, start_link,
     terminate_child, which_child, which_children,
 };
-pub use setup::Setup;
-pub use check::check_childspecs;
 pub use report::{Context as ReportContext, Report};
 pub use request::Request;
+pub use setup::Setup;
 pub use spec::{AutoShutdown, ChildSpec, ChildType, Flags, Restart, Shutdown, Strategy};
 pub use start::{Start, StartFn, StartFuture, Started};
 

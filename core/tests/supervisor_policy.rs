@@ -42,7 +42,13 @@ fn random_families_behave_as_the_rules_say() {
         for line in trace {
             let what = line.split([' ', ',']).take(3).collect::<Vec<_>>().join(" ");
             if line.starts_with("report") || line.starts_with("exit") {
-                *seen.entry(if line.starts_with("report") { line.split("Context,").nth(1).unwrap_or("")[..9].to_owned() } else { what }).or_insert(0) += 1;
+                *seen
+                    .entry(if line.starts_with("report") {
+                        line.split("Context,").nth(1).unwrap_or("")[..9].to_owned()
+                    } else {
+                        what
+                    })
+                    .or_insert(0) += 1;
             }
         }
     }

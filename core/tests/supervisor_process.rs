@@ -82,12 +82,9 @@ fn s8_6_one_for_all_restarts_all_but_temporary_children() {
 #[test]
 fn s8_7_a_failed_start_is_rolled_back() {
     script!(c, lab, {
-        for (plan, reason) in [
-            ("stops", "nogood"),
-            ("no", "no"),
-            ("crash", "{'EXIT',{boom,[]}}"),
-            ("exit", "{'EXIT',ex}"),
-        ] {
+        for (plan, reason) in
+            [("stops", "nogood"), ("no", "no"), ("crash", "{'EXIT',{boom,[]}}"), ("exit", "{'EXIT',ex}")]
+        {
             lab.plan("d", &[plan]);
             let kids = ["a", "b", "d", "e"].map(|id| lab.kid(id)).to_vec();
             let e = lab.start(&mut c, flags(Strategy::OneForOne), kids).await.unwrap_err();
@@ -106,47 +103,51 @@ fn s8_7_a_failed_start_is_rolled_back() {
 fn s8_8_what_init_may_return() {
     let node = krarup::Node::builder().seeded(8).start().unwrap();
     node.add_module(atom("m"), Module::new(1).export(atom("init"), 1, |_, args| Ok(args[0].clone())));
-    lab::play_on(&node, |mut c, mut lab| Box::pin(async move {
-        let returns = [
-            ("ignore", "ignore", true),
-            ("x", "{error,{bad_return,{m,init,x}}}", false),
-            ("{ok,{x,[]}}", "{error,{supervisor_data,{invalid_type,x}}}", false),
-            ("{ok,{#{strategy => u},[]}}", "{error,{supervisor_data,{invalid_strategy,u}}}", false),
-            ("{ok,{#{},[x]}}", "{error,{start_spec,{invalid_child_spec,x}}}", false),
-            ("{ok,{#{strategy => simple_one_for_one},[]}}", "{error,{bad_start_spec,[]}}", false),
-            ("{ok,{#{},[#{id => a,start => {no,way,[]}}]}}", "{error,{shutdown,{failed_to_start_child,a,", false),
-        ];
-        for (what, want, _) in returns {
-            // The module's init returns its argument.
-            let setup = Setup::module(atom("m"), t(what));
-            let started = start_link(&mut c, None, setup).await.unwrap();
-            let got = started.to_term().to_string();
-            assert!(got.starts_with(want), "{what}: {got}");
-        }
-        // Crashes and throws.
-        for (what, want) in [("error", "{error,{boom,[]}}"), ("exit", "{error,boom}"), ("throw", "{error,{bad_return_value,boom}}")] {
-            let setup = Setup::callback(atom("m"), Term::nil(), move |_, _| {
-                Err(match what {
-                    "error" => Exception::error(a("boom")),
-                    "exit" => Exception::exit(a("boom")),
-                    _ => Exception::throw(a("boom")),
-                })
-            });
-            let got = start_link(&mut c, None, setup).await.unwrap().to_term().to_string();
-            assert_eq!(got, want);
-        }
-        // A taken name.
-        let empty = || Setup::fixed(atom("m"), Init::default());
-        let name = || Some(krarup::r#gen::Name::Local(atom("taken")));
-        let s = start_link(&mut c, name(), empty()).await.unwrap().pid().unwrap();
-        let again = start_link(&mut c, name(), empty()).await.unwrap().to_term();
-        assert_eq!(again, Term::tuple([a("error"), Term::tuple([a("already_started"), s.into()])]));
-        assert_eq!(which_children(&mut c, atom("taken")).await.unwrap(), Term::nil());
-        c.exit(s, a("shutdown"));
-        is(&lab.events(&mut c).await, &["exit shutdown"]);
-        let gone = which_children(&mut c, atom("taken")).await.unwrap_err();
-        assert_eq!(gone.reason.to_string(), "{noproc,{gen_server,call,[taken,which_children,infinity]}}");
-    }));
+    lab::play_on(&node, |mut c, mut lab| {
+        Box::pin(async move {
+            let returns = [
+                ("ignore", "ignore", true),
+                ("x", "{error,{bad_return,{m,init,x}}}", false),
+                ("{ok,{x,[]}}", "{error,{supervisor_data,{invalid_type,x}}}", false),
+                ("{ok,{#{strategy => u},[]}}", "{error,{supervisor_data,{invalid_strategy,u}}}", false),
+                ("{ok,{#{},[x]}}", "{error,{start_spec,{invalid_child_spec,x}}}", false),
+                ("{ok,{#{strategy => simple_one_for_one},[]}}", "{error,{bad_start_spec,[]}}", false),
+                ("{ok,{#{},[#{id => a,start => {no,way,[]}}]}}", "{error,{shutdown,{failed_to_start_child,a,", false),
+            ];
+            for (what, want, _) in returns {
+                // The module's init returns its argument.
+                let setup = Setup::module(atom("m"), t(what));
+                let started = start_link(&mut c, None, setup).await.unwrap();
+                let got = started.to_term().to_string();
+                assert!(got.starts_with(want), "{what}: {got}");
+            }
+            // Crashes and throws.
+            for (what, want) in
+                [("error", "{error,{boom,[]}}"), ("exit", "{error,boom}"), ("throw", "{error,{bad_return_value,boom}}")]
+            {
+                let setup = Setup::callback(atom("m"), Term::nil(), move |_, _| {
+                    Err(match what {
+                        "error" => Exception::error(a("boom")),
+                        "exit" => Exception::exit(a("boom")),
+                        _ => Exception::throw(a("boom")),
+                    })
+                });
+                let got = start_link(&mut c, None, setup).await.unwrap().to_term().to_string();
+                assert_eq!(got, want);
+            }
+            // A taken name.
+            let empty = || Setup::fixed(atom("m"), Init::default());
+            let name = || Some(krarup::r#gen::Name::Local(atom("taken")));
+            let s = start_link(&mut c, name(), empty()).await.unwrap().pid().unwrap();
+            let again = start_link(&mut c, name(), empty()).await.unwrap().to_term();
+            assert_eq!(again, Term::tuple([a("error"), Term::tuple([a("already_started"), s.into()])]));
+            assert_eq!(which_children(&mut c, atom("taken")).await.unwrap(), Term::nil());
+            c.exit(s, a("shutdown"));
+            is(&lab.events(&mut c).await, &["exit shutdown"]);
+            let gone = which_children(&mut c, atom("taken")).await.unwrap_err();
+            assert_eq!(gone.reason.to_string(), "{noproc,{gen_server,call,[taken,which_children,infinity]}}");
+        })
+    });
 }
 
 #[test]
@@ -465,7 +466,9 @@ fn s8_32_an_upgrade_merges_specifications() {
         lab.events(&mut c).await;
         upgraded.store(true, std::sync::atomic::Ordering::SeqCst);
         sys::suspend(&mut c, s, krarup::sys::Within::Default).await.unwrap();
-        sys::change_code(&mut c, s, atom("m"), a("undefined"), Term::nil(), krarup::sys::Within::Default).await.unwrap();
+        sys::change_code(&mut c, s, atom("m"), a("undefined"), Term::nil(), krarup::sys::Within::Default)
+            .await
+            .unwrap();
         sys::resume(&mut c, s, krarup::sys::Within::Default).await.unwrap();
         let want = "[{a,a1,worker,[worker]},{n,undefined,worker,[worker]},{b,b1,worker,[worker]}]";
         assert_eq!(which(&mut c, &lab, s).await, want);

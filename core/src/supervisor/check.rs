@@ -120,10 +120,10 @@ impl ChildSpec {
         let significant = || pair(atoms::SIGNIFICANT, true);
         let other = if !self.significant {
             return Ok(());
-        } else if self.restart == Restart::Permanent {
-            pair(atoms::RESTART, atoms::PERMANENT)
         } else if auto == Some(AutoShutdown::Never) {
             pair(atoms::AUTO_SHUTDOWN, atoms::NEVER)
+        } else if self.restart == Restart::Permanent {
+            pair(atoms::RESTART, atoms::PERMANENT)
         } else {
             return Ok(());
         };
@@ -244,11 +244,11 @@ impl Init {
     /// `{Flags, Specs}`, as `Mod:init/1` returns it. Errors: the reason that a supervisor would not start with.
     pub fn from_term(flags: &Term, specs: &Term) -> Result<Self, Term> {
         let flags = Flags::from_term(flags).map_err(|e| pair(atoms::SUPERVISOR_DATA, e))?;
-        if flags.strategy == Strategy::SimpleOneForOne && specs.as_list().is_none_or(|l| l.len() != 1 || !l.is_proper()) {
+        if flags.strategy == Strategy::SimpleOneForOne && specs.as_list().is_none_or(|l| l.len() != 1 || !l.is_proper())
+        {
             return Err(pair(atoms::BAD_START_SPEC, specs.clone()));
         }
-        let children =
-            specs_from_term(specs, Some(flags.auto_shutdown)).map_err(|e| pair(atoms::START_SPEC, e))?;
+        let children = specs_from_term(specs, Some(flags.auto_shutdown)).map_err(|e| pair(atoms::START_SPEC, e))?;
         Ok(Self { flags, children })
     }
 

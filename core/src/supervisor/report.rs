@@ -110,7 +110,10 @@ impl<R> Policy<R> {
     pub(super) fn report(&self, context: Context, reason: Term, child: Key) -> Report {
         let spec = self.spec(child).clone();
         let args = match (&self.family, child) {
-            (Family::Brood(b), Key::Pid(pid)) => b.get(pid).map_or_else(Term::nil, |one| one.args.clone()),
+            // Of a child that was told to end OTP shows what all have in common.
+            (Family::Brood(b), Key::Pid(pid)) if context != Context::ShutdownError => {
+                b.get(pid).map_or_else(Term::nil, |one| one.args.clone())
+            }
             _ => spec.start.args.clone(),
         };
         Report { context, supervisor: self.name.clone(), reason, who: Who::Child(self.life(child)), spec, args }

@@ -93,9 +93,9 @@ impl<R> Policy<R> {
     fn which_child(&self, id: &Term) -> Term {
         let found = match &self.family {
             Family::Ordered(c) => c.by_id(id).and_then(|place| c.get(place)).map(shown),
-            Family::Brood(b) => id
-                .as_pid()
-                .and_then(|pid| Some(entry(atoms::UNDEFINED.into(), b.get(pid)?.life(pid), &b.spec))),
+            Family::Brood(b) => {
+                id.as_pid().and_then(|pid| Some(entry(atoms::UNDEFINED.into(), b.get(pid)?.life(pid), &b.spec)))
+            }
         };
         found.map_or_else(|| error(atoms::NOT_FOUND), ok)
     }
@@ -269,4 +269,3 @@ fn append(a: &Term, b: &Term) -> Term {
         _ => b.clone(),
     }
 }
-

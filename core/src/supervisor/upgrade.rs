@@ -2,7 +2,7 @@
 //! Source: OTP `supervisor:code_change/3`, `sys:get_state/1`; C8.41. Imports: term, spec, children.
 
 use super::children::{Children, Life};
-use super::spec::{ChildSpec, Strategy};
+use super::spec::{ChildSpec, Restart, Strategy};
 use super::{Family, Init, Key, Policy};
 use crate::term::{Term, atoms};
 use std::sync::Arc;
@@ -69,8 +69,12 @@ impl<R> Policy<R> {
                     Life::Running(pid) => pid.into(),
                     other => other.to_term(),
                 };
-                let ones = Term::map(b.iter().map(|(pid, one)| (pid_of(pid, one), one.args.clone())));
-                let dynamics = Term::tuple([atoms::MAPS.into(), ones]);
+                // Temporary children are kept in a set: their arguments are not needed.
+                let set = b.spec.restart == Restart::Temporary;
+                let value = |one: &super::brood::One| if set { Term::nil() } else { one.args.clone() };
+                let ones = Term::map(b.iter().map(|(pid, one)| (pid_of(pid, one), value(one))));
+                let kind = if set { atoms::SETS } else { atoms::MAPS };
+                let dynamics = Term::tuple([kind.into(), ones]);
                 (Term::tuple([ids, map]), dynamics, b.restarting())
             }
         };

@@ -49,7 +49,11 @@ pub(super) enum Starting<R> {
 /// What comes when the children are stopped.
 pub(super) enum AfterStop<R> {
     /// Start those from `first` on.
-    StartFrom { first: Place, fallen: Place, last_pid: Option<Pid> },
+    StartFrom {
+        first: Place,
+        fallen: Place,
+        last_pid: Option<Pid>,
+    },
     /// Answer `terminate_child`.
     Reply(R),
     Exit(Term),
@@ -151,7 +155,8 @@ impl<R> Policy<R> {
             }
             (Starting::NewOne(args, from), Ok(s)) => {
                 if let (Family::Brood(b), Some(pid)) = (&mut self.family, s.pid()) {
-                    b.insert(pid, args);
+                    let forget = b.spec.restart == Restart::Temporary;
+                    b.insert(pid, if forget { atoms::UNDEFINED.into() } else { args });
                 }
                 out.push(Action::Reply(from, s.to_reply()));
             }
@@ -182,8 +187,7 @@ impl<R> Policy<R> {
     fn roll_back(&mut self, place: Place, reason: Term, out: &mut Vec<Action<R>>) {
         let child = Key::Place(place);
         out.push(Action::Report(self.report(ReportContext::StartError, reason.clone(), child)));
-        let failed =
-            Term::tuple([atoms::FAILED_TO_START_CHILD.into(), self.spec(child).id.clone(), reason]);
+        let failed = Term::tuple([atoms::FAILED_TO_START_CHILD.into(), self.spec(child).id.clone(), reason]);
         self.shut_down(Term::tuple([atoms::SHUTDOWN.into(), failed]), out);
     }
 

@@ -98,7 +98,8 @@ impl Model<'_> {
 
     fn report(&mut self, context: &str, reason: &str, who: &str, k: usize, forgotten: bool) {
         let kid = self.kid(k);
-        let args = if forgotten { "undefined".to_owned() } else { format!("[{}]", kid.id) };
+        let of_brood = self.simple() && kid.restart == Restart::Temporary && context != "shutdown_error";
+        let args = if forgotten || of_brood { "undefined".to_owned() } else { format!("[{}]", kid.id) };
         let line = format!(
             "report [{{supervisor,sup}},{{errorContext,{context}}},{{reason,{reason}}},{{offender,[{who},{{id,{}}},\
              {{mfargs,{{m,f,{args}}}}},{{restart_type,{}}},{{significant,{}}},{{shutdown,{}}},{{child_type,worker}}]}}]",
@@ -393,8 +394,12 @@ impl Model<'_> {
                     let active = self.line.iter().filter(|x| matches!(&x.1, Is::Up(p) if up(p))).count();
                     (self.line.len(), active, self.line.len())
                 };
-                let mut all =
-                    [format!("{{specs,{specs}}}"), format!("{{active,{active}}}"), "{supervisors,0}".into(), format!("{{workers,{workers}}}")];
+                let mut all = [
+                    format!("{{specs,{specs}}}"),
+                    format!("{{active,{active}}}"),
+                    "{supervisors,0}".into(),
+                    format!("{{workers,{workers}}}"),
+                ];
                 if self.simple() {
                     all.sort();
                 }

@@ -186,8 +186,7 @@ impl Scenario {
         let restart = r.pick(&[Restart::Permanent, Restart::Permanent, Restart::Transient, Restart::Temporary]);
         let significant = auto != AutoShutdown::Never && restart != Restart::Permanent && r.one_in(2);
         let shutdown = r.pick(&[Shutdown::Ms(5000), Shutdown::Ms(1), Shutdown::BrutalKill, Shutdown::Infinity]);
-        let outs =
-            (0..12).map(|_| r.pick(&[Out::Ok, Out::Ok, Out::Ok, Out::Info, Out::Ignore, Out::Error, Out::Odd]));
+        let outs = (0..12).map(|_| r.pick(&[Out::Ok, Out::Ok, Out::Ok, Out::Info, Out::Ignore, Out::Error, Out::Odd]));
         let outs = outs.collect();
         let hows = (0..12)
             .map(|_| match r.below(8) {

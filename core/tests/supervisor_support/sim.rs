@@ -102,7 +102,8 @@ pub fn play(scenario: &Scenario) -> Vec<String> {
         names: HashMap::new(),
         trace: Vec::new(),
     };
-    let init = Init { flags: scenario.flags, children: scenario.kids[..scenario.fixed].iter().map(Kid::spec).collect() };
+    let init =
+        Init { flags: scenario.flags, children: scenario.kids[..scenario.fixed].iter().map(Kid::spec).collect() };
     let mut policy: Policy<()> = match Policy::new(a("sup"), init) {
         Ok(p) => p,
         Err(e) => return vec![format!("refused {e}")],
@@ -228,4 +229,3 @@ pub fn tidy(trace: Vec<String>) -> Vec<String> {
     }
     out
 }
-
