@@ -139,6 +139,8 @@ pub struct Policy<R> {
     family: Family,
     history: History,
     work: Work<R>,
+    /// Nobody wants reports: none are made.
+    muted: bool,
 }
 
 impl<R> Policy<R> {
@@ -156,7 +158,7 @@ impl<R> Policy<R> {
             }
         }
         let family = brood.map_or(Family::Ordered(children), Family::Brood);
-        Ok(Self { name, flags: init.flags, family, history: History::default(), work: Work::Idle })
+        Ok(Self { name, flags: init.flags, family, history: History::default(), work: Work::Idle, muted: false })
     }
 
     /// Takes one event in and appends what is to be done. An event that the present work does not wait for changes
@@ -173,6 +175,11 @@ impl<R> Policy<R> {
             (false, Event::Timeout) => self.out_of_time(out),
             _ => {}
         }
+    }
+
+    /// Whether to leave out the reports: they cost more than a restart's other steps together.
+    pub fn mute(&mut self, yes: bool) {
+        self.muted = yes;
     }
 
     /// Whether it waits for nothing but what others want of it.
@@ -192,7 +199,7 @@ impl<R> Policy<R> {
             Restart::Temporary => false,
         };
         if again || !expected {
-            out.push(Action::Report(self.report(ReportContext::ChildTerminated, reason, child)));
+            self.log(ReportContext::ChildTerminated, reason, child, out);
         }
         if again {
             self.restart(child, world, out);
@@ -209,7 +216,7 @@ impl<R> Policy<R> {
     fn restart(&mut self, child: Key, world: &dyn World, out: &mut Vec<Action<R>>) {
         if !self.history.allows_another(world.now_s(), &self.flags) {
             let reason = Term::from(atoms::REACHED_MAX_RESTART_INTENSITY);
-            out.push(Action::Report(self.report(ReportContext::Shutdown, reason, child)));
+            self.log(ReportContext::Shutdown, reason, child, out);
             self.let_go(child);
             return self.shut_down(atoms::SHUTDOWN.into(), out);
         }

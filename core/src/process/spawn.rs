@@ -42,15 +42,15 @@ pub struct SpawnOptions {
 /// become one.
 pub struct Code(Kind);
 
+// SAFETY: code has not begun: it holds closures and handlers that are Send by their constructors' bounds; a fiber's
+// stack, which is bound to its thread, does not exist yet.
+unsafe impl Send for Code {}
+
 enum Kind {
     Handler(Box<dyn Handler>),
     Async(Box<AsyncBody>),
     Fiber(Box<FiberBody>),
 }
-
-// SAFETY: handlers and async bodies are `Send`; a fiber's body in here has not begun, so it is a `Send` closure
-// without a stack. It matters to who starts a process and then waits, in one async function.
-unsafe impl Send for Code {}
 
 impl Code {
     /// A callback process. See [`Handler`].

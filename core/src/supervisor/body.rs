@@ -7,7 +7,7 @@
 //! children answers nobody until it is done.
 
 use super::client::Built;
-use super::reporting;
+use super::reporting::{self, Log};
 use super::setup::{Refusal, Setup};
 use super::start::{How, Started};
 use super::status::Seen;
@@ -18,10 +18,12 @@ use crate::process::async_body::AsyncContext;
 use crate::process::context::Context;
 use crate::process::error::{Class, Exception};
 use crate::process::message::{Message, Monitored};
+use crate::process::timers::MAX_TIMEOUT_MS;
 use crate::sys::{Debug, Sys, system_request};
 use crate::term::{Pid, Ref, Term, View, atoms};
+use hashbrown::HashMap;
 use std::cell::RefCell;
-use std::collections::HashMap;
+
 use std::sync::Arc;
 
 /// The body: becomes a supervisor, and returns when that ends.
@@ -95,13 +97,18 @@ struct Supervisor {
     leaving: HashMap<Pid, Leaving>,
     /// When those that are leaving have had their time, in ms of the node's clock.
     deadline: Option<u64>,
+    log: Log,
+    /// Ends the common time of a brood: many messages come then, and none should have to look at the clock.
+    timer: Option<Ref>,
     /// Emptied and used again.
     actions: Vec<Action<From>>,
 }
 
 impl Supervisor {
     fn new(c: AsyncContext, policy: Policy<From>, setup: Setup, sys: Sys, birth: Birth) -> Self {
-        Self { c, policy, setup, sys, birth, leaving: HashMap::new(), deadline: None, actions: Vec::new() }
+        let log = Log::of(&c);
+        let (leaving, actions) = (HashMap::new(), Vec::new());
+        Self { c, policy, setup, sys, birth, leaving, deadline: None, log, timer: None, actions }
     }
 
     async fn live(mut self) -> Result<(), Exception> {
@@ -174,13 +181,14 @@ impl Supervisor {
         let mut next = Some(event);
         while let Some(event) = next.take() {
             let mut actions = std::mem::take(&mut self.actions);
+            self.policy.mute(!self.log.is_wanted());
             self.policy.handle(event, &Outside(RefCell::new(&mut self.c)), &mut actions);
             for action in actions.drain(..) {
                 match action {
                     Action::Start(spec, args) => next = Some(Event::Started(self.start(&spec, args).await)),
                     Action::Stop(pid, signal) => self.stop(pid, signal),
                     Action::Kill(pid) => self.c.exit(pid, atoms::KILL),
-                    Action::Await(ms) => self.deadline = ms.map(|ms| self.c.monotonic_ms().saturating_add(ms)),
+                    Action::Await(ms) => self.give_time(ms),
                     Action::Retry(id) => self.retry(id),
                     Action::Reply(from, reply) => reply_last(&mut self.c, from, reply),
                     Action::Report(r) => reporting::emit(&self.c, &r),
@@ -212,6 +220,22 @@ impl Supervisor {
         self.c.exit(pid, signal);
     }
 
+    fn give_time(&mut self, ms: Option<u64>) {
+        (self.deadline, self.timer) = (None, None);
+        let Some(ms) = ms else { return };
+        if self.leaving.len() > 1 && ms <= MAX_TIMEOUT_MS {
+            let me = self.c.self_pid();
+            self.timer = self.c.start_timer(ms, me, atoms::KILL).ok();
+        }
+        if self.timer.is_none() {
+            self.deadline = Some(self.c.monotonic_ms().saturating_add(ms));
+        }
+    }
+
+    fn is_timer(&self, t: &Term) -> bool {
+        matches!((t.as_tuple(), self.timer), (Some([_, r, _]), Some(timer)) if r.as_ref() == Some(timer))
+    }
+
     /// OTP's cast to itself: behind everything that waits already.
     fn retry(&mut self, id: Term) {
         let cast = Term::tuple([atoms::TRY_AGAIN_RESTART.into(), id]);
@@ -223,7 +247,7 @@ impl Supervisor {
     async fn left(&mut self) -> Event<From> {
         loop {
             let ms = self.deadline.map(|d| d.saturating_sub(self.c.monotonic_ms()));
-            let only = if self.leaving.len() == 1 { self.leaving.iter().next() } else { None };
+            let only = if self.leaving.len() == 1 && self.timer.is_none() { self.leaving.iter().next() } else { None };
             let got = match only.map(|(pid, l)| (*pid, l.monitor)) {
                 // Older messages need not be looked at: the monitor was made just now.
                 Some((pid, monitor)) => self.c.receive_ref(monitor, ms, |m| is_end(m, pid, monitor)).await,
@@ -247,6 +271,7 @@ impl Supervisor {
                         return Event::Down(pid, reason);
                     }
                 }
+                Ok(Message::Term(t)) if self.is_timer(&t) => return Event::Timeout,
                 Ok(_) => {}
             }
         }

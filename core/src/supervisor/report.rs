@@ -3,9 +3,9 @@
 //!
 //! A report is kept native until somebody wants its term: most are thrown away unread.
 
-use super::children::{Life, Place};
+use super::children::Life;
 use super::spec::ChildSpec;
-use super::{Family, Key, Policy};
+use super::{Action, Family, Key, Policy};
 use crate::term::{Atom, Pid, Term, atoms};
 use std::sync::Arc;
 
@@ -107,7 +107,11 @@ impl Report {
 }
 
 impl<R> Policy<R> {
-    pub(super) fn report(&self, context: Context, reason: Term, child: Key) -> Report {
+    /// Reports something about a child, as it is now.
+    pub(super) fn log(&self, context: Context, reason: Term, child: Key, out: &mut Vec<Action<R>>) {
+        if self.muted {
+            return;
+        }
         let spec = self.spec(child).clone();
         let args = match (&self.family, child) {
             // Of a child that was told to end OTP shows what all have in common.
@@ -116,21 +120,33 @@ impl<R> Policy<R> {
             }
             _ => spec.start.args.clone(),
         };
-        Report { context, supervisor: self.name.clone(), reason, who: Who::Child(self.life(child)), spec, args }
+        self.put(context, reason, Who::Child(self.life(child)), spec, args, out);
     }
 
-    pub(super) fn report_of_many(&self, spec: Arc<ChildSpec>, reason: Term, n: usize) -> Report {
+    /// A child has come up by `start_child`.
+    pub(super) fn log_new(&self, spec: Arc<ChildSpec>, pid: Pid, out: &mut Vec<Action<R>>) {
         let args = spec.start.args.clone();
-        Report { context: Context::ShutdownError, supervisor: self.name.clone(), reason, who: Who::Many(n), spec, args }
+        self.put(Context::Progress, Term::nil(), Who::Child(Life::Running(pid)), spec, args, out);
     }
 
-    pub(super) fn progress(&self, place: Place) -> Report {
-        self.report(Context::Progress, Term::nil(), Key::Place(place))
-    }
-
-    pub(super) fn progress_of(&self, spec: Arc<ChildSpec>, pid: Pid) -> Report {
+    /// So many children of a brood have ended with this reason instead of as told.
+    pub(super) fn log_many(&self, spec: Arc<ChildSpec>, reason: Term, n: usize, out: &mut Vec<Action<R>>) {
         let args = spec.start.args.clone();
-        let who = Who::Child(Life::Running(pid));
-        Report { context: Context::Progress, supervisor: self.name.clone(), reason: Term::nil(), who, spec, args }
+        self.put(Context::ShutdownError, reason, Who::Many(n), spec, args, out);
+    }
+
+    fn put(
+        &self,
+        context: Context,
+        reason: Term,
+        who: Who,
+        spec: Arc<ChildSpec>,
+        args: Term,
+        out: &mut Vec<Action<R>>,
+    ) {
+        if !self.muted {
+            let supervisor = self.name.clone();
+            out.push(Action::Report(Report { context, supervisor, reason, who, spec, args }));
+        }
     }
 }

@@ -3,8 +3,22 @@
 
 use super::report::{Context as About, Report};
 use crate::process::context::Context;
-use crate::report::{self, Level, Text};
+use crate::report::{self, Level, Reports, Text};
 use crate::term::{Term, atoms};
+use std::sync::Arc;
+
+/// Whether anybody listens; asked at every step, so the node's value is looked up once.
+pub(super) struct Log(Arc<Reports>);
+
+impl Log {
+    pub fn of(ctx: &Context) -> Self {
+        Self(ctx.room())
+    }
+
+    pub fn is_wanted(&self) -> bool {
+        self.0.sink().is_some()
+    }
+}
 
 /// Logs a report, if anybody wants it.
 pub(super) fn emit(ctx: &Context, r: &Report) {

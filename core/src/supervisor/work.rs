@@ -119,7 +119,7 @@ impl<R> Policy<R> {
                 }
             }
             (Starting::Series { place, fallen, last_pid }, Err(reason)) => {
-                out.push(Action::Report(self.report(ReportContext::StartError, reason, Key::Place(place))));
+                self.log(ReportContext::StartError, reason, Key::Place(place), out);
                 self.will_try_again(Key::Place(place), last_pid.filter(|_| place == fallen), out);
             }
             (Starting::Again(Key::Place(place)), Ok(s)) => self.is_up(place, s.pid(), out),
@@ -133,14 +133,14 @@ impl<R> Policy<R> {
             }
             (Starting::Again(child), Err(reason)) => {
                 let last_pid = self.life(child).last_pid();
-                out.push(Action::Report(self.report(ReportContext::StartError, reason, child)));
+                self.log(ReportContext::StartError, reason, child, out);
                 self.will_try_again(child, last_pid, out);
             }
             (Starting::Asked(place, from), Ok(s)) => {
                 // An explicit restart of a child that ignores keeps its specification, whatever its type.
                 if let (Family::Ordered(c), Some(pid)) = (&mut self.family, s.pid()) {
                     c.set(place, Life::Running(pid));
-                    out.push(Action::Report(self.progress(place)));
+                    self.log(ReportContext::Progress, Term::nil(), Key::Place(place), out);
                 }
                 out.push(Action::Reply(from, s.to_reply()));
             }
@@ -170,7 +170,7 @@ impl<R> Policy<R> {
         match pid {
             Some(pid) => {
                 c.set(place, Life::Running(pid));
-                out.push(Action::Report(self.progress(place)));
+                self.log(ReportContext::Progress, Term::nil(), Key::Place(place), out);
             }
             None => c.let_go(place),
         }
@@ -186,7 +186,7 @@ impl<R> Policy<R> {
     /// A static child has not come up: what was started before it is stopped, and the supervisor ends.
     fn roll_back(&mut self, place: Place, reason: Term, out: &mut Vec<Action<R>>) {
         let child = Key::Place(place);
-        out.push(Action::Report(self.report(ReportContext::StartError, reason.clone(), child)));
+        self.log(ReportContext::StartError, reason.clone(), child, out);
         let failed = Term::tuple([atoms::FAILED_TO_START_CHILD.into(), self.spec(child).id.clone(), reason]);
         self.shut_down(Term::tuple([atoms::SHUTDOWN.into(), failed]), out);
     }
@@ -223,7 +223,7 @@ impl<R> Policy<R> {
         }
         c.append(spec, pid.map_or(Life::Undefined, Life::Running));
         if let (Some(spec), Some(pid)) = (progress, pid) {
-            out.push(Action::Report(self.progress_of(spec, pid)));
+            self.log_new(spec, pid, out);
         }
     }
 
@@ -310,7 +310,7 @@ impl<R> Policy<R> {
                 let spec = brood.spec.clone();
                 reasons.sort_by(|a, b| a.0.compare_exact(&b.0));
                 for (reason, n) in reasons {
-                    out.push(Action::Report(self.report_of_many(spec.clone(), reason, n)));
+                    self.log_many(spec.clone(), reason, n, out);
                 }
                 self.exit(then, out);
             }
@@ -335,7 +335,7 @@ impl<R> Policy<R> {
 
     fn report_unexpected(&mut self, child: Key, reason: Term, out: &mut Vec<Action<R>>) {
         if !is_as_told(self.spec(child), &reason) {
-            out.push(Action::Report(self.report(ReportContext::ShutdownError, reason, child)));
+            self.log(ReportContext::ShutdownError, reason, child, out);
         }
     }
 }
