@@ -566,3 +566,161 @@ fn children_named_by_module_function_and_arguments_are_started_through_the_regis
         })
     });
 }
+
+/// Keeps reports as texts.
+struct Kept(std::sync::Mutex<Vec<String>>);
+
+impl krarup::report::Sink for Kept {
+    fn report(&self, r: &krarup::report::Report) {
+        if r.kind != "crash_report" {
+            self.0.lock().unwrap().push(format!("{:?} {}\n{}", r.level, r.kind, r.text()));
+        }
+    }
+}
+
+#[test]
+fn s8_37_reports_are_otps_in_order_and_in_words() {
+    let node = krarup::Node::builder().seeded(9).start().unwrap();
+    let kept = std::sync::Arc::new(Kept(std::sync::Mutex::default()));
+    node.set_report_sink(Some(kept.clone()));
+    lab::play_on(&node, |mut c, mut lab| {
+        Box::pin(async move {
+            let name = Some(krarup::r#gen::Name::Local(atom("sup")));
+            let init = Init { flags: Flags::default().intensity(1, 5), children: vec![lab.kid("a")] };
+            let s = start_link(&mut c, name, Setup::fixed(atom("m"), init)).await.unwrap().pid().unwrap();
+            c.send(s, t("{hello,\"x\"}"));
+            lab.events(&mut c).await;
+            lab.plan("a", &["no"]);
+            lab.die(&mut c, s, "a", "boom").await;
+            is(&lab.events(&mut c).await, &["exit shutdown"]);
+        })
+    });
+    let all = kept.0.lock().unwrap();
+    let heads: Vec<&str> = all.iter().map(|r| r.lines().next().unwrap()).collect();
+    let report = "Error supervisor_report";
+    assert_eq!(heads, ["Info progress", "Error std_error", report, report, report]);
+    assert_eq!(all[1], "Error std_error\nSupervisor received unexpected message: {hello,\"x\"}\n");
+    let whole = |text: &str| {
+        let mut text = text.to_owned();
+        while let Some(i) = text.find('<') {
+            let end = text[i..].find('>').unwrap() + i;
+            text.replace_range(i..=end, "P");
+        }
+        text
+    };
+    // The layout of `supervisor:format_log/1` in OTP 25.
+    let offender = "[{pid,P},\n               {id,a},\n               {mfargs,{worker,start_link,[]}},\n               \
+                    {restart_type,permanent},\n               {significant,false},\n               {shutdown,5000},\n               \
+                    {child_type,worker}]\n";
+    let want = format!(
+        "{report}\n    supervisor: {{local,sup}}\n    errorContext: child_terminated\n    reason: boom\n    offender: {offender}"
+    );
+    assert_eq!(whole(&all[2]), want);
+    for (i, context, reason) in [(3, "start_error", "no"), (4, "shutdown", "reached_max_restart_intensity")] {
+        let lines: Vec<&str> = all[i].lines().collect();
+        assert_eq!(lines[2..4], [format!("    errorContext: {context}"), format!("    reason: {reason}")]);
+    }
+    assert!(all[4].contains("{pid,{restarting,<"), "{}", all[4]);
+}
+
+#[test]
+fn s8_17_a_child_that_cannot_be_restarted_is_shown_as_restarting() {
+    script!(c, lab, {
+        let failing = lab.kid("a");
+        let s = lab.start(&mut c, Flags::default().intensity(1_000_000, 5), vec![failing]).await.unwrap();
+        lab.events(&mut c).await;
+        lab.plan("a", &["no"; 400]);
+        let old = lab.child(&mut c, s, "a").await;
+        c.exit(old, a("kill"));
+        while c.is_alive(old) {
+            c.yield_now().await;
+        }
+        // The retries go on for ever, each behind what has come.
+        let r = which_children(&mut c, s).await.unwrap().to_string();
+        if r.contains("restarting") {
+            assert_eq!(restart_child(&mut c, s, a("a")).await.unwrap().to_string(), "{error,restarting}");
+            assert_eq!(delete_child(&mut c, s, a("a")).await.unwrap().to_string(), "{error,restarting}");
+            let again = start_child(&mut c, s, lab.kid("a")).await.unwrap();
+            assert_eq!(again.to_string(), "{error,already_present}");
+        }
+        assert_eq!(terminate_child(&mut c, s, a("a")).await.unwrap(), a("ok"));
+        lab.events(&mut c).await;
+        let left = lab.plan.lock().unwrap()["a"].len();
+        assert!(r.contains("restarting") && left > 300, "{r}, {left} attempts were left");
+        assert_eq!(which(&mut c, &lab, s).await, "[{a,undefined,worker,[worker]}]");
+        c.exit(s, a("shutdown"));
+        lab.events(&mut c).await;
+    });
+}
+
+#[test]
+fn threads_and_fibers_ask_supervisors_as_well() {
+    let node = krarup::Node::builder().workers(2).start().unwrap();
+    let mut me = node.attach().unwrap();
+    me.trap_exit(true);
+    let idle = || {
+        Start::spawn((atom("w"), atom("start")), |c, _| {
+            let code = krarup::Code::future(|mut c: AsyncContext| async move {
+                loop {
+                    c.receive().await;
+                }
+            });
+            Ok(c.spawn_link(code)?.into())
+        })
+    };
+    let init = Init { flags: Flags::default(), children: vec![ChildSpec::new(a("a"), idle())] };
+    let s = start_link(&mut me, None, Setup::fixed(atom("m"), init)).unwrap().pid().unwrap();
+    let r = start_child(&mut me, s, ChildSpec::new(a("b"), idle())).unwrap();
+    assert!(r.to_string().starts_with("{ok,<"), "{r}");
+    assert_eq!(count_children(&mut me, s).unwrap().as_list().unwrap().len(), 4);
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let answer = asked.clone();
+    // SAFETY: the closure holds no lock and no thread-local over a wait.
+    let fiber = unsafe {
+        krarup::Code::assume_fiber_safe(move |c| {
+            let text = terminate_child(c, s, a("b"))?.to_string();
+            *answer.lock().unwrap() = text;
+            Ok(())
+        })
+    };
+    let (fiber, monitor) = me.spawn_monitor(fiber).unwrap();
+    me.receive_ref(monitor, Some(5000), |m| matches!(m, krarup::Message::Down(d) if d.reference == monitor)).unwrap();
+    assert!(!me.is_alive(fiber));
+    assert_eq!(*asked.lock().unwrap(), "ok");
+    assert_eq!(which_child(&mut me, s, a("b")).unwrap().to_string(), "{ok,{b,undefined,worker,[w]}}");
+    me.exit(s, a("shutdown"));
+    let end = me.receive(Some(5000)).unwrap().into_term();
+    assert_eq!(end, Term::tuple([a("EXIT"), s.into(), a("shutdown")]));
+}
+
+#[test]
+fn s8_31_a_name_is_free_when_its_owner_is_restarted() {
+    let node = krarup::Node::builder().workers(2).start().unwrap();
+    let mut me = node.attach().unwrap();
+    me.trap_exit(true);
+    let parent = me.self_pid();
+    let start = Start::spawn((atom("w"), atom("start")), move |c, _| {
+        let code = krarup::Code::future(move |mut c: AsyncContext| async move {
+            let own = c.self_pid();
+            c.register(atom("the_name"), own)?;
+            c.send(parent, own);
+            loop {
+                c.receive().await;
+            }
+        });
+        Ok(c.spawn_link(code)?.into())
+    });
+    let flags = Flags::default().intensity(1_000_000, 1);
+    let init = Init { flags, children: vec![ChildSpec::new(a("a"), start)] };
+    let s = start_link(&mut me, None, Setup::fixed(atom("m"), init)).unwrap().pid().unwrap();
+    let mut pid = me.receive(Some(5000)).unwrap().into_term().as_pid().unwrap();
+    for _ in 0..5_000 {
+        me.exit(pid, a("kill"));
+        let next = me.receive(Some(5000)).unwrap().into_term();
+        pid = next.as_pid().unwrap_or_else(|| panic!("{next}"));
+    }
+    // Not one restart was refused by a name that was still taken: each child registers once and tells once.
+    me.exit(s, a("shutdown"));
+    me.receive(Some(5000)).unwrap();
+    assert!(me.receive(Some(0)).is_err());
+}

@@ -8,7 +8,7 @@ mod lab;
 mod scenario;
 
 use krarup::supervisor::*;
-use krarup::{AsyncContext, Code, Exception, Message, Pid, Term, proc_lib};
+use krarup::{AsyncContext, Exception, Message, Pid, Term, proc_lib};
 use lab::{a, atom};
 use scenario::Rng;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! A seeded node with a virtual clock, a script that runs in it as a process, and workers that tell the script what
 //! happens to them.
+#![allow(dead_code)] // Each test binary uses a part of it.
 
 use krarup::supervisor::{ChildSpec, Flags, Init, Setup, Start, Started, start_link};
 use krarup::term::View;
@@ -68,9 +69,13 @@ pub fn play_on(node: &Node, script: impl FnOnce(AsyncContext, Lab) -> Script + S
 
 /// A worker: `{up, Id, Pid}` when it starts, `{term, Id, Reason}` when it is told to end. It knows `{die, Reason}`,
 /// `unlink`, and `hang`: from then on it does not hear.
-async fn worker(mut c: AsyncContext, id: &'static str, script: Pid, plan: &'static str) -> Result<(), Exception> {
+async fn worker(
+    mut c: AsyncContext,
+    id: &'static str,
+    [script, parent]: [Pid; 2],
+    plan: &'static str,
+) -> Result<(), Exception> {
     let me = c.self_pid();
-    let parent = c.ancestors().first().and_then(Term::as_pid).unwrap_or(script);
     c.trap_exit(true);
     if plan == "slow" {
         c.sleep(3000).await;
@@ -123,7 +128,8 @@ impl Lab {
                     "panic" => panic!("a start function panics"),
                     _ => {}
                 }
-                let code = proc_lib::future(move |c| worker(c, id, script, what));
+                let parent = c.self_pid();
+                let code = proc_lib::future(move |c| worker(c, id, [script, parent], what));
                 let call = (atom("worker"), atom("init"), 1);
                 let r = proc_lib::start_link(c, call, code, Default::default()).await?;
                 let started = Started::from_term(r).map_err(Exception::throw)?;

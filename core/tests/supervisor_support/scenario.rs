@@ -1,5 +1,6 @@
 //! Scenarios: a family, what its members will do, and what happens to it. Everything is decided by the seed, so that
 //! a model, our policy and OTP's supervisor can play the same one.
+#![allow(dead_code)] // Each test binary uses a part of it.
 
 use krarup::supervisor::{AutoShutdown, ChildSpec, Flags, Restart, Shutdown, Start, Strategy};
 use krarup::{Atom, Term};

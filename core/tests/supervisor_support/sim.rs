@@ -1,4 +1,5 @@
 //! Plays a scenario with our policy and writes down what can be seen from outside.
+#![allow(dead_code)] // Each test binary uses a part of it.
 
 use super::scenario::{How, Kid, Out, Scenario, Step, a};
 use krarup::supervisor::{Action, Event, Init, Policy, Report, ReportContext, Request, Started, World};
