@@ -177,7 +177,7 @@ impl<R> Policy<R> {
         }
     }
 
-    /// Whether to leave out the reports: they cost more than a restart's other steps together.
+    /// Whether to leave out the reports, because nobody wants them.
     pub fn mute(&mut self, yes: bool) {
         self.muted = yes;
     }

@@ -68,10 +68,8 @@ async fn worker(mut c: AsyncContext, slow: u64, hangs: bool, name: Option<usize>
     proc_lib::init_ack(&mut c, parent, Term::tuple([a("ok"), me.into()]));
     loop {
         match c.receive().await {
-            Message::Exit(e) if e.from == parent => {
-                if !hangs || e.reason == a("killed") {
-                    return Err(Exception::exit(e.reason));
-                }
+            Message::Exit(e) if e.from == parent && (!hangs || e.reason == a("killed")) => {
+                return Err(Exception::exit(e.reason));
             }
             Message::Term(reason) => return Err(Exception::exit(reason)),
             _ => {}
@@ -108,13 +106,10 @@ fn setup(f: &Family) -> Setup {
     Setup::fixed(atom("tree"), Init { flags, children: specs(f) })
 }
 
+type Found<'a> = std::pin::Pin<Box<dyn Future<Output = (Vec<Pid>, Vec<Pid>)> + Send + 'a>>;
+
 /// The pids below a supervisor: workers and supervisors. Panics if a child is missing.
-fn whole<'a>(
-    c: &'a mut AsyncContext,
-    f: &'a Family,
-    sup: Pid,
-    seed: u64,
-) -> std::pin::Pin<Box<dyn Future<Output = (Vec<Pid>, Vec<Pid>)> + Send + 'a>> {
+fn whole<'a>(c: &'a mut AsyncContext, f: &'a Family, sup: Pid, seed: u64) -> Found<'a> {
     Box::pin(async move {
         let (mut workers, mut sups) = (Vec::new(), Vec::new());
         let all = which_children(c, sup).await.unwrap_or_else(|e| panic!("seed {seed}: {e}"));
