@@ -1,6 +1,7 @@
 //! The module registry: name to version and exported functions. Source: OTP `code`, C2.2; architecture §7.
 //! Imports: term, context, body, spawn.
 
+use super::async_body::AsyncContext;
 use super::body::{Handler, Next};
 use super::context::Context;
 use super::error::Exception;
@@ -8,6 +9,8 @@ use super::message::Message;
 use super::spawn::Code;
 use crate::term::{Atom, Term, atoms};
 use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// An exported function: makes the code of a process from its arguments.
@@ -15,10 +18,16 @@ pub type SpawnFn = Arc<dyn Fn(Vec<Term>) -> Code + Send + Sync>;
 /// An exported function that is called and returns.
 pub type CallFn = Arc<dyn Fn(&mut Context, &[Term]) -> Result<Term, Exception> + Send + Sync>;
 
+/// What an exported function that may wait returns.
+pub type WaitFuture<'a> = Pin<Box<dyn Future<Output = Result<Term, Exception>> + Send + 'a>>;
+/// An exported function that is called by an async process and may wait.
+pub type WaitFn = Arc<dyn for<'a> Fn(&'a mut AsyncContext, Vec<Term>) -> WaitFuture<'a> + Send + Sync>;
+
 #[derive(Clone)]
 enum Function {
     Spawn(SpawnFn),
     Call(CallFn),
+    Wait(WaitFn),
 }
 
 /// A module: a version and its exports. Not exported is not callable.
@@ -56,6 +65,18 @@ impl Module {
         self
     }
 
+    /// Exports a function that may wait, as a `start_link` does for the child's initialisation. A process spawned with
+    /// it ends `normal` when it has returned.
+    pub fn export_wait(
+        mut self,
+        name: Atom,
+        arity: u8,
+        f: impl for<'a> Fn(&'a mut AsyncContext, Vec<Term>) -> WaitFuture<'a> + Send + Sync + 'static,
+    ) -> Self {
+        self.exports.insert((name, arity), Function::Wait(Arc::new(f)));
+        self
+    }
+
     /// Its version.
     pub fn version(&self) -> u64 {
         self.version
@@ -89,7 +110,37 @@ impl Modules {
         let function = self.get(m).and_then(|md| md.exports.get(&(f, arity)).cloned());
         match function {
             Some(Function::Spawn(make)) => make(args),
+            Some(Function::Wait(f)) => Code::future(move |mut c| async move { f(&mut c, args).await.map(drop) }),
             function => Code::handler(Apply { m, f, args, function }),
+        }
+    }
+}
+
+impl Context {
+    fn exported(&self, m: Atom, f: Atom, arity: usize) -> Option<Function> {
+        // SAFETY: slots live as long as the system, which the context's owner keeps alive.
+        let module = unsafe { (*self.slot).system() }.modules.get(m)?;
+        module.exports.get(&(f, u8::try_from(arity).ok()?)).cloned()
+    }
+
+    /// Calls an exported function that does not wait. Errors: its own; `undef` for one that is not exported, or that
+    /// may wait. Source: OTP `apply/3`.
+    pub fn apply(&mut self, m: Atom, f: Atom, args: &[Term]) -> Result<Term, Exception> {
+        match self.exported(m, f, args.len()) {
+            Some(Function::Call(call)) => call(self, args),
+            _ => Err(undef(m, f, args)),
+        }
+    }
+}
+
+impl AsyncContext {
+    /// Calls an exported function, whether or not it waits. Errors: its own; `undef` for one that is not exported.
+    /// Source: OTP `apply/3`.
+    pub async fn apply_wait(&mut self, m: Atom, f: Atom, args: Vec<Term>) -> Result<Term, Exception> {
+        match self.exported(m, f, args.len()) {
+            Some(Function::Call(call)) => call(self, &args),
+            Some(Function::Wait(call)) => call(self, args).await,
+            _ => Err(undef(m, f, &args)),
         }
     }
 }
