@@ -58,7 +58,7 @@ fn name(outcome: Option<Outcome<Value>>) -> &'static str {
 
 #[test]
 fn a_reply_the_servers_end_and_the_timeout_have_one_outcome() {
-    check(Some(3), || {
+    check(Some(4), || {
         let call = Call::new();
         let reply = Call::finisher(&call, true, "reply");
         let end = Call::finisher(&call, false, "end");

@@ -4,7 +4,7 @@
 use super::check;
 use crate::base::sync::atomic::AtomicUsize;
 use crate::base::sync::atomic::Ordering::Relaxed;
-use crate::base::sync::{Arc, UnsafeCell, thread};
+use crate::base::sync::{Arc, Mutex, UnsafeCell, lock, thread};
 use crate::process::inbox::{Inbox, Link, Pushed};
 
 struct Node {
@@ -151,7 +151,7 @@ impl Slot {
 
 #[test]
 fn two_senders_and_an_owner_lose_nothing_double_nothing_and_wake_once() {
-    check(Some(3), || {
+    check(Some(4), || {
         let slot = Slot::idle();
         let wakes = Arc::new(AtomicUsize::new(0));
         let sender = |from: usize, batches: &'static [&'static [u32]]| {
@@ -186,7 +186,7 @@ fn two_senders_and_an_owner_lose_nothing_double_nothing_and_wake_once() {
 
 #[test]
 fn three_senders_keep_their_order() {
-    check(Some(2), || {
+    check(Some(3), || {
         let slot = Slot::idle();
         let threads: Vec<_> = (0..2)
             .map(|from| {
@@ -261,7 +261,7 @@ fn a_send_and_the_end_of_its_receiver_cross() {
 
 #[test]
 fn a_late_send_to_the_former_life_of_a_slot_reaches_nobody() {
-    check(Some(3), || {
+    check(Some(4), || {
         let slot = Slot::idle();
         let late = {
             let slot = slot.clone();
@@ -288,5 +288,74 @@ fn a_late_send_to_the_former_life_of_a_slot_reaches_nobody() {
         } else {
             late.join().unwrap();
         }
+    });
+}
+
+/// A process whose code runs outside: its code takes what has come under the guest's lock, while whoever has the right
+/// does the same. (`Core::drain` and `locked`, paraphrased.)
+#[test]
+fn a_guest_and_the_owner_take_from_one_inbox() {
+    check(Some(3), || {
+        let slot = Slot::idle();
+        let guest = Arc::new(Mutex::new(()));
+        let slice = |slot: &Slot, guest: &Mutex<()>| {
+            let _lock = lock(guest);
+            slot.serve(false);
+        };
+        let sender = {
+            let (slot, guest) = (slot.clone(), guest.clone());
+            thread::spawn(move || {
+                for number in [1, 2] {
+                    if slot.push(0, 1, &[number]) == Pushed::Woke {
+                        slice(&slot, &guest);
+                    }
+                }
+            })
+        };
+        let code = {
+            let (slot, guest) = (slot.clone(), guest.clone());
+            thread::spawn(move || {
+                for _ in 0..2 {
+                    let _lock = lock(&guest);
+                    if slot.inbox.has_new() {
+                        slot.drain();
+                    }
+                }
+            })
+        };
+        sender.join().unwrap();
+        code.join().unwrap();
+        assert!(slot.inbox.claim(), "the right is free in the end");
+        slot.own(|own| assert_eq!(own.got[0], [1, 2]));
+    });
+}
+
+/// `Slot::give`: a sender that finds the process idle takes the right and applies its signal itself.
+#[test]
+fn a_sender_that_applies_its_own_signal_keeps_the_order() {
+    check(Some(3), || {
+        let slot = Slot::idle();
+        let give = |slot: &Slot, from: usize, number: u32| {
+            if slot.inbox.is_idle() && slot.inbox.claim() {
+                slot.own(|own| own.got[from].push(number));
+                slot.serve(false);
+            } else {
+                assert!(slot.send(from, 1, &[number]));
+            }
+        };
+        let senders: Vec<_> = (0..2)
+            .map(|from| {
+                let slot = slot.clone();
+                thread::spawn(move || {
+                    give(&slot, from, 1);
+                    give(&slot, from, 2);
+                })
+            })
+            .collect();
+        for s in senders {
+            s.join().unwrap();
+        }
+        assert!(slot.inbox.claim());
+        slot.own(|own| assert_eq!(own.got, [vec![1, 2], vec![1, 2], vec![]]));
     });
 }

@@ -3,8 +3,8 @@
 //! sleeps: a lost wake-up is a failure by itself.
 
 use super::check;
-use crate::base::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, fence};
+use crate::base::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use crate::base::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use crate::base::sync::{Arc, Mutex, lock, thread};
 use crate::sched::handoff::Handoff;
 use crate::sched::sleep::{Looked, Sleep};
@@ -181,9 +181,6 @@ fn a_seat_does_not_sleep_past_a_deadline_set_from_outside() {
         next.store(5, Relaxed);
         if s.sleep.take(0) {
             s.unpark(0);
-        } else {
-            // It registers its thread before it sets its bit, and has not yet.
-            fence(SeqCst);
         }
         seat.join().unwrap();
     });
