@@ -1,6 +1,8 @@
-//! The whole scheduler on random schedules (or, without shuttle, on real threads for a while): workers, injector, pinned queues, slow lane, watchdog and takeovers, as they
-//! ship. What runs is a toy process: an inbox (the library's), a few messages, callbacks that dawdle. How it is owned
-//! paraphrases `process/run.rs`: fields of the holder of the right, under a lock once it was taken over.
+//! The whole scheduler on random schedules (or, without shuttle, on real threads for a while): workers, injector,
+//! pinned queues, slow lane, watchdog and takeovers, as they ship. What runs is a toy process: an inbox (the library's),
+//! a few messages, callbacks that dawdle. How it is owned paraphrases `process/run.rs` (`seated`, `locked`,
+//! `parked_elsewhere`, `overstayed`, `settle_with`): fields of the holder of the right, under a lock once it was taken
+//! over.
 //!
 //! Checked: every message is handled once, in the order its sender sent it; a process's code never runs twice at a
 //! time, and on its thread only once it is pinned; everybody goes home at the stop. A lost wake-up shows as a run that
@@ -332,6 +334,10 @@ const SLICE: u32 = 2;
 unsafe fn run(task: *mut Task) -> After {
     // SAFETY: tasks head slots; the thread runs tasks, so it has a record.
     let (slot, ctx) = unsafe { (&*task.cast::<Slot>(), &*sched_thread::current()) };
+    let pin = slot.task.pin.load(Relaxed);
+    if pin != 0 && pin != ctx.id {
+        return parked_elsewhere(slot, pin);
+    }
     if slot.has_guest.load(Relaxed) || ctx.locked.get() {
         slot.has_guest.store(true, Relaxed);
         return locked(slot, ctx);
@@ -359,6 +365,17 @@ unsafe fn run(task: *mut Task) -> After {
     After::Again
 }
 
+/// A seat applies the signals of a process whose home somebody's code holds; its messages wait for home.
+fn parked_elsewhere(slot: &Slot, pin: u32) -> After {
+    {
+        let _guest = slot.has_guest.load(Relaxed).then(|| lock(&slot.lock));
+        // SAFETY: the right is ours, and the lock if there is a guest.
+        slot.drain(unsafe { &mut *slot.own.get() });
+    }
+    slot.world().shared.push_pinned(pin, slot.task_ptr());
+    After::Gone
+}
+
 fn locked(slot: &Slot, ctx: &sched_thread::ThreadCtx) -> After {
     let mut guest = lock(&slot.lock);
     let message = loop {
@@ -371,12 +388,7 @@ fn locked(slot: &Slot, ctx: &sched_thread::ThreadCtx) -> After {
             }
             continue;
         }
-        if own.home.is_some_and(|h| h != thread::current().id()) {
-            drop(guest);
-            // SAFETY: the right is ours; the pin sends the task home.
-            unsafe { slot.world().shared.wake(slot.task_ptr()) };
-            return After::Gone;
-        }
+        assert!(own.home.is_none_or(|h| h == thread::current().id()), "a pinned process runs at home");
         if slot.task.lane() == Lane::Slow && !ctx.locked.get() {
             return After::Again;
         }
