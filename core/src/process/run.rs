@@ -421,7 +421,9 @@ fn step(slot: &Slot, own: *mut Own, hold: &mut Hold<'_>, budget: &mut u64) -> St
             }
             Body::Handler(h) => {
                 let Some(message) = own_ref.queue.take_unseen() else {
-                    if own_ref.deadline == u64::MAX || !deadline_passed(slot, own_ref) {
+                    // What has come in meanwhile is older than a timeout that nobody has heard of yet.
+                    let early = own_ref.deadline == u64::MAX || slot.inbox.has_new();
+                    if early || !deadline_passed(slot, own_ref) {
                         return Step::Waits;
                     }
                     own_ref.deadline = u64::MAX;
