@@ -165,6 +165,7 @@ fn clean(slot: &Slot, own: &mut Own) {
     own.links = super::relations::SmallMap::new();
     own.relations = None;
     own.cold = None;
+    own.origin = None;
     own.guest = None;
     own.pending = None;
     own.reductions = 0;

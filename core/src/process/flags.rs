@@ -6,6 +6,7 @@ use super::context::Context;
 use super::core::Core;
 use super::error::Exception;
 use super::info::{self, InfoRequest};
+use super::origin::Origin;
 use super::signal::Signal;
 use super::system::System;
 use crate::sched::task::Priority;
@@ -38,26 +39,38 @@ impl Context {
     pub fn put(&mut self, key: impl Into<Term>, value: impl Into<Term>) -> Option<Term> {
         // A small piece of a large message must not keep the whole alive.
         let (key, value) = (key.into().compact(), value.into().compact());
-        Core::enter(self).ok()?.own().cold().dictionary.insert(key, value)
+        let mut core = Core::enter(self).ok()?;
+        let own = core.own();
+        if own.origin.as_ref().is_some_and(|o| o.get(&key).is_some()) {
+            Origin::settle(own);
+        }
+        own.cold().dictionary.insert(key, value)
     }
 
     /// Source: OTP `get/1`.
     pub fn get(&mut self, key: &Term) -> Option<Term> {
-        Core::enter(self).ok()?.own().cold.as_ref()?.dictionary.get(key).cloned()
+        let mut core = Core::enter(self).ok()?;
+        let own = core.own();
+        if let Some(found) = own.origin.as_ref().and_then(|o| o.get(key)) {
+            return Some(found.clone());
+        }
+        own.cold.as_ref()?.dictionary.get(key).cloned()
     }
 
     /// Source: OTP `erase/1`.
     pub fn erase(&mut self, key: &Term) -> Option<Term> {
-        Core::enter(self).ok()?.own().cold.as_mut()?.dictionary.remove(key)
+        let mut core = Core::enter(self).ok()?;
+        let own = core.own();
+        if own.origin.as_ref().is_some_and(|o| o.get(key).is_some()) {
+            Origin::settle(own);
+        }
+        own.cold.as_mut()?.dictionary.remove(key)
     }
 
     /// Source: OTP `get/0`; in no particular order.
     pub fn dictionary(&mut self) -> Vec<(Term, Term)> {
         let Ok(mut core) = Core::enter(self) else { return Vec::new() };
-        match &core.own().cold {
-            Some(c) => c.dictionary.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
-            None => Vec::new(),
-        }
+        dictionary_of(core.own())
     }
 
     /// Sets the label shown in reports. Source: OTP `proc_lib:set_label/1`.
@@ -99,6 +112,15 @@ impl Context {
         core.flush();
         core.system().signal(pid, Signal::Suspend(up));
     }
+}
+
+/// The dictionary as OTP shows it.
+pub(crate) fn dictionary_of(own: &super::slot::Own) -> Vec<(Term, Term)> {
+    let mut all: Vec<_> = own.origin.iter().flat_map(|o| o.entries()).collect();
+    if let Some(c) = &own.cold {
+        all.extend(c.dictionary.iter().map(|(k, v)| (k.clone(), v.clone())));
+    }
+    all
 }
 
 pub(crate) fn register(context: &mut Context, name: Atom, pid: Pid) -> Result<(), Exception> {

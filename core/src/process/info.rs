@@ -147,9 +147,7 @@ fn describe(slot: &Slot, own: &mut Own, with_messages: bool) -> ProcessInfo {
         reductions: own.reductions,
         initial_call: cold.and_then(|c| c.initial_call),
         label: cold.and_then(|c| c.label.clone()),
-        dictionary: cold
-            .map(|c| c.dictionary.iter().map(|(k, v)| (k.clone(), v.clone())).collect())
-            .unwrap_or_default(),
+        dictionary: super::flags::dictionary_of(own),
         suspended: own.is_suspended(),
         slow: slot.task.lane() == crate::sched::task::Lane::Slow,
         blocked_behind: blocked_behind(slot),
@@ -164,6 +162,33 @@ fn blocked_behind(slot: &Slot) -> Option<Pid> {
 }
 
 impl Context {
+    /// The name of the calling process. Source: OTP `process_info(self(), registered_name)`.
+    pub fn registered_name(&mut self) -> Option<Atom> {
+        Core::enter(self).ok()?.own().cold.as_ref()?.name
+    }
+
+    /// Work charged to the calling process so far. Source: OTP `process_info(self(), reductions)`.
+    pub fn reductions(&mut self) -> u64 {
+        Core::enter(self).map_or(0, |mut c| c.own().reductions)
+    }
+
+    /// The name of the node. Source: OTP `node/0`.
+    pub fn node_name(&self) -> Atom {
+        self.pid.node.name()
+    }
+
+    /// The node's value of a type that a floor above keeps.
+    pub(crate) fn room<T: std::any::Any + Send + Sync + Default>(&self) -> std::sync::Arc<T> {
+        // SAFETY: slots live as long as the system, which the context's owner keeps alive.
+        unsafe { (*self.slot).system() }.rooms.get()
+    }
+
+    /// The same, if anybody has asked for one.
+    pub(crate) fn find_room<T: std::any::Any + Send + Sync>(&self) -> Option<std::sync::Arc<T>> {
+        // SAFETY: as in `room`.
+        unsafe { (*self.slot).system() }.rooms.find()
+    }
+
     /// What is known about the calling process itself. Source: OTP `process_info(self())`.
     pub fn info(&mut self) -> Option<ProcessInfo> {
         let mut core = Core::enter(self).ok()?;

@@ -69,6 +69,8 @@ pub(crate) struct Cold {
     pub initial_call: Option<(Atom, Atom, u8)>,
     pub limits: Limits,
     pub hooks: Vec<super::body::Hook>,
+    /// The origin of the last child, for the next of the same kind.
+    pub child_origin: Option<Arc<super::origin::Origin>>,
     pub suspended: u32,
     /// What has come after the exit that the process ends of, oldest first.
     pub late: Vec<super::signal::Signal>,
@@ -89,6 +91,8 @@ pub(crate) struct Own {
     pub links: SmallMap<Pid, LinkState>,
     pub relations: Option<Box<Relations>>,
     pub cold: Option<Box<Cold>>,
+    /// Ancestors and initial call, for processes started by the floors above.
+    pub origin: Option<Arc<super::origin::Origin>>,
     pub guest: Option<Arc<Guest>>,
     pub parent: Pid,
     pub group_leader: Pid,

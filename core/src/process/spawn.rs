@@ -9,11 +9,13 @@ use super::error::Exception;
 use super::fiber_body::{FiberBody, FiberContext};
 use super::link_state;
 use super::monitor::MonitorOptions;
+use super::origin::Origin;
 use super::slot::{MonitorState, MonitoredBy, Slot};
 use super::system::{System, VTABLE};
 use crate::sched::task::{Lane, Priority};
 use crate::term::{Atom, Pid, Ref, Term};
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Options of `spawn_opt`.
@@ -103,16 +105,27 @@ impl Context {
 
     /// Spawns with options; the reference is that of the monitor, if one was asked for.
     pub fn spawn_opt(&mut self, code: impl Into<Code>, o: &SpawnOptions) -> Result<(Pid, Option<Ref>), Exception> {
+        self.spawn_from(code.into(), o, None)
+    }
+
+    /// As `spawn_opt`, with what the dictionary of the new process shows as `$ancestors` and `$initial_call`.
+    pub(crate) fn spawn_from(
+        &mut self,
+        code: Code,
+        o: &SpawnOptions,
+        origin: Option<Arc<Origin>>,
+    ) -> Result<(Pid, Option<Ref>), Exception> {
         let mut core = Core::act(self).map_err(|_| Exception::killed())?;
         core.charge(8);
         core.flush();
         let group_leader = o.group_leader.unwrap_or(core.own().group_leader);
         let system = core.system();
         let me = core.pid;
-        let slot = system.prepare(code.into(), o, me, group_leader)?;
+        let slot = system.prepare(code, o, me, group_leader)?;
         let pid = slot.pid();
         // SAFETY: S2: nobody else knows the process yet.
         let child = unsafe { &mut *slot.own.get() };
+        child.origin = origin;
         let mut reference = None;
         if o.link {
             child.links.insert(me, link_state::ACTIVE);

@@ -6,6 +6,7 @@ use super::inbox::Pushed;
 use super::info::Counters;
 use super::module::Modules;
 use super::names::Names;
+use super::rooms::Rooms;
 use super::run;
 use super::signal::{self, Signal};
 use super::slot::Slot;
@@ -63,6 +64,7 @@ pub(crate) struct System {
     pub table: Table,
     pub names: Names,
     pub modules: Modules,
+    pub rooms: Rooms,
     pub timers: Timers,
     pub blocking: blocking::Pool,
     pub router: OnceLock<Arc<dyn Router>>,
@@ -110,6 +112,7 @@ impl System {
             table: Table::new(config.max_processes, config.seed.is_none()),
             names: Names::default(),
             modules: Modules::default(),
+            rooms: Rooms::default(),
             timers: Timers::new(seats, shared.clock.now_ns()),
             blocking: blocking::Pool::new(config.blocking_threads),
             router: OnceLock::new(),

@@ -147,6 +147,7 @@ impl Table {
                     links: SmallMap::new(),
                     relations: None,
                     cold: None,
+                    origin: None,
                     guest: None,
                     parent: nobody,
                     group_leader: nobody,
