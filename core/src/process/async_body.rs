@@ -143,6 +143,12 @@ impl DerefMut for AsyncContext {
 pub struct Timeout;
 
 impl AsyncContext {
+    /// Another handle on the same process, for code that goes on when the body's own has ended.
+    pub(crate) fn twin(&self) -> Self {
+        // SAFETY: slots live as long as the system, which outlives its bodies.
+        Self { context: Context { pid: self.context.pid, ..Context::of(unsafe { &*self.context.slot }) } }
+    }
+
     /// Waits for the next message, oldest first.
     pub async fn receive(&mut self) -> Message {
         std::future::poll_fn(|_| self.context.poll_receive(&mut |_| true)).await
