@@ -8,6 +8,7 @@ pub mod base;
 pub mod bits;
 pub mod dist;
 pub mod etf;
+pub mod r#gen;
 mod node;
 pub mod pattern;
 pub mod proc_lib;

@@ -177,6 +177,12 @@ impl Context {
         self.pid.node.name()
     }
 
+    /// Milliseconds on the node's clock. Source: OTP `erlang:monotonic_time(millisecond)`.
+    pub fn monotonic_ms(&self) -> u64 {
+        // SAFETY: slots live as long as the system, which the context's owner keeps alive.
+        unsafe { (*self.slot).system() }.shared.clock.now_ns() / 1_000_000
+    }
+
     /// The node's value of a type that a floor above keeps.
     pub(crate) fn room<T: std::any::Any + Send + Sync + Default>(&self) -> std::sync::Arc<T> {
         // SAFETY: slots live as long as the system, which the context's owner keeps alive.
