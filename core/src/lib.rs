@@ -15,6 +15,7 @@ pub mod proc_lib;
 mod process;
 pub mod report;
 mod sched;
+pub mod sys;
 pub mod term;
 pub mod text;
 #[doc(hidden)]

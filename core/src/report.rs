@@ -8,6 +8,8 @@
 mod sink;
 mod text;
 
+pub(crate) use sink::time::local as local_time;
+pub(crate) use sink::to_stdout;
 pub use sink::{Sink, StderrSink};
 pub use text::Text;
 

@@ -123,7 +123,7 @@ async fn in_terms<W: Waiter>(
 }
 
 /// `exit({Why, {Module, Function, Args}})`, which a failed call raises.
-pub(crate) fn why_exit<const N: usize>(why: Why, m: Atom, f: Atom, args: [Term; N]) -> Exception {
+pub(crate) fn why_exit(why: Why, m: Atom, f: Atom, args: impl IntoIterator<Item = Term>) -> Exception {
     let call = Term::tuple([m.into(), f.into(), Term::list(args)]);
     Exception::exit(Term::tuple([why, call]))
 }
