@@ -32,7 +32,7 @@ mod server_ref;
 mod start;
 
 pub use crate::proc_lib::Waiter;
-pub(crate) use call::{Why, call_raw, timeout_term, why_exit};
+pub(crate) use call::{call_raw, timeout_term, why_exit};
 pub use call::{call, cast, stop};
 pub(crate) use from::reply_last;
 pub use from::{From, reply};
@@ -41,4 +41,5 @@ pub use registry::Registry;
 pub(crate) use registry::Registries;
 pub use requests::{OneOf, Request, RequestIds, Response, check_response, receive_response, send_request, wait_response};
 pub use server_ref::{Name, ServerRef};
+pub(crate) use start::start_raw_named;
 pub use start::{Birth, Linkage, Options, Started, start};

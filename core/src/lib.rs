@@ -9,6 +9,7 @@ pub mod bits;
 pub mod dist;
 pub mod etf;
 pub mod r#gen;
+pub mod gen_server;
 mod node;
 pub mod pattern;
 pub mod proc_lib;
@@ -21,6 +22,8 @@ pub mod text;
 #[doc(hidden)]
 pub mod timer;
 
+pub use r#gen::{Name, ServerRef, Started, Waiter};
+pub use gen_server::{AsyncGenServer, GenServer};
 pub use node::{Node, NodeBuilder, NodeCounts, StartError, StillRunning};
 pub use process::alias_state::AliasMode;
 pub use process::async_body::{AsyncContext, Timeout};

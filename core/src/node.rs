@@ -5,6 +5,7 @@
 //! the atom table is shared. A node without a name is a complete local runtime.
 
 use crate::base::clock::Clock;
+use crate::r#gen::{Registries, Registry};
 use crate::process::attached::Attached;
 use crate::process::error::Exception;
 use crate::process::info::ProcessInfo;
@@ -12,6 +13,7 @@ use crate::process::module::Module;
 use crate::process::send::Dest;
 use crate::process::spawn::{Code, SpawnOptions};
 use crate::process::system::{Config, System};
+use crate::report::{Reports, Sink};
 use crate::term::{Atom, NodeId, Pid, Ref, Term, atoms};
 use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
@@ -280,6 +282,17 @@ impl Node {
     /// A module by name.
     pub fn module(&self, name: Atom) -> Option<Arc<Module>> {
         self.system.modules.get(name)
+    }
+
+    /// Says where the node's crash and error reports and its trace lines go; `None`: reports nowhere, trace lines to
+    /// stdout, as at the start. See [`StderrSink`](crate::report::StderrSink) for OTP's way.
+    pub fn set_report_sink(&self, sink: Option<Arc<dyn Sink>>) {
+        self.system.rooms.get::<Reports>().set(sink);
+    }
+
+    /// Adds a registry of names, used by `{via, Module, Name}`, or `{global, Name}` if `module` is `global`.
+    pub fn add_registry(&self, module: Atom, registry: Arc<dyn Registry>) {
+        self.system.rooms.get::<Registries>().add(module, registry);
     }
 
     /// A fresh reference. Source: OTP `make_ref/0`.

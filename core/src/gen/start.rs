@@ -170,26 +170,37 @@ pub fn start<W: Waiter>(
     code: impl FnOnce(Birth) -> Code,
     options: &Options,
 ) -> W::Ret<impl Future<Output = Result<Started, Exception>>> {
-    let options = StartOptions { timeout_ms: options.timeout_ms, spawn: options.spawn.clone() };
-    W::run(async move {
-        if options.timeout_ms.is_some_and(|t| t > crate::process::timers::MAX_TIMEOUT_MS) {
-            return Err(Exception::error(atoms::TIMEOUT_VALUE));
-        }
-        if let Some(who) = name.as_ref().and_then(|n| n.whereis(w)) {
-            return Ok(Started::Error(already_started(Some(who))));
-        }
-        let me = w.self_pid();
-        let linked = linkage == Linkage::Link;
-        let birth = Birth { starter: me, parent: linked.then_some(me), name };
-        let link = match linkage {
-            Linkage::None => Link::No,
-            Linkage::Link => Link::Link,
-            Linkage::Monitor => Link::Monitor,
-        };
-        let o = start_raw(w, initial_call, code(birth), options, link).await?;
-        Ok(match (Started::from_term(&o.ret), o.monitor) {
-            (Started::Ok(pid), Some(r)) => Started::Monitored(pid, r),
-            (other, _) => other,
-        })
+    let options = options.clone();
+    W::run(async move { start_raw_named(w, linkage, name, initial_call, code, &options).await })
+}
+
+/// The one implementation.
+pub(crate) async fn start_raw_named<W: Waiter>(
+    w: &mut W,
+    linkage: Linkage,
+    name: Option<Name>,
+    initial_call: (Atom, Atom, u8),
+    code: impl FnOnce(Birth) -> Code,
+    options: &Options,
+) -> Result<Started, Exception> {
+    if options.timeout_ms.is_some_and(|t| t > crate::process::timers::MAX_TIMEOUT_MS) {
+        return Err(Exception::error(atoms::TIMEOUT_VALUE));
+    }
+    if let Some(who) = name.as_ref().and_then(|n| n.whereis(w)) {
+        return Ok(Started::Error(already_started(Some(who))));
+    }
+    let me = w.self_pid();
+    let linked = linkage == Linkage::Link;
+    let birth = Birth { starter: me, parent: linked.then_some(me), name };
+    let link = match linkage {
+        Linkage::None => Link::No,
+        Linkage::Link => Link::Link,
+        Linkage::Monitor => Link::Monitor,
+    };
+    let start = StartOptions { timeout_ms: options.timeout_ms, spawn: options.spawn.clone() };
+    let o = start_raw(w, initial_call, code(birth), start, link).await?;
+    Ok(match (Started::from_term(&o.ret), o.monitor) {
+        (Started::Ok(pid), Some(r)) => Started::Monitored(pid, r),
+        (other, _) => other,
     })
 }

@@ -72,6 +72,12 @@ impl Context {
         })
     }
 
+    /// As `is_alive`, as far as it can be seen without a look at this process's own effects.
+    pub(crate) fn lives(&self, pid: Pid) -> bool {
+        // SAFETY: slots live as long as the system, which the context's owner keeps alive.
+        unsafe { (*self.slot).system() }.is_alive(pid)
+    }
+
     /// Handlers: after `ms` milliseconds without an accepted message `Handler::timeout` is called; `None`: never.
     pub fn set_timeout(&mut self, ms: Option<u64>) {
         let deadline = self.deadline_in(ms);
