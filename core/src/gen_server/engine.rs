@@ -412,7 +412,12 @@ impl Engine {
             Err(e) if e.class != Class::Throw => (self.with_stack(e, (atoms::TERMINATE, 2)), true),
             _ => (exception, false),
         };
-        let reason = exception.clone().into_exit_reason();
+        // A failure of `terminate` is always reported, and with its stack whatever its class.
+        let reason = if forced {
+            Term::tuple([exception.reason.clone(), exception.stack.clone()])
+        } else {
+            exception.clone().into_exit_reason()
+        };
         if !bare && (forced || !is_quiet(&reason)) && crate::report::wanted(ctx) {
             let status = FormatStatus {
                 state: facet.state(),
@@ -542,7 +547,8 @@ impl Target for Asked<'_> {
     fn change_code(&mut self, ctx: &mut Context, _module: &Term, old: &Term, extra: &Term) -> Result<(), Term> {
         match proc_lib::caught_now(|| self.facet.code_change(ctx, old, extra)) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(reason)) => Err(reason),
+            // The callback's own `{error, Reason}` is what stands in the answer, as in OTP.
+            Ok(Err(reason)) => Err(Term::tuple([atoms::ERROR.into(), reason])),
             Err(e) => Err(Term::tuple([atoms::EXIT.into(), e.into_exit_reason()])),
         }
     }

@@ -154,6 +154,8 @@ fn tokens(text: &str) -> Vec<Token> {
                 let (raw, hashes, start) = string_prefix(b, i).unwrap_or((false, 0, i));
                 i = if raw { after_raw_string(b, start, hashes) } else { after_string(b, start) };
             }
+            // A raw identifier is the word behind its prefix.
+            b'r' if b.get(i + 1) == Some(&b'#') && b.get(i + 2).is_some_and(u8::is_ascii_alphabetic) => i += 2,
             b':' if b.get(i + 1) == Some(&b':') => {
                 out.push(Token { text: "::".to_owned(), line });
                 i += 2;
