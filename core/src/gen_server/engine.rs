@@ -357,13 +357,8 @@ impl Engine {
         Do::End(Box::new(self.ending(input, self.with_stack(e, input.callback()))))
     }
 
-    /// An error says at least in which callback it has happened.
-    fn with_stack(&self, mut e: Exception, (callback, arity): (Atom, u8)) -> Exception {
-        if e.class == Class::Error && e.stack.is_nil() {
-            let frame = [self.module.into(), callback.into(), Term::from(arity), Term::nil()];
-            e.stack = Term::list([Term::tuple(frame)]);
-        }
-        e
+    fn with_stack(&self, e: Exception, (callback, arity): (Atom, u8)) -> Exception {
+        framed(e, self.module, callback, arity)
     }
 
     /// What comes after a callback that lets the server live. Also after `init`.
@@ -434,6 +429,15 @@ impl Engine {
         }
         exception
     }
+}
+
+/// An error says at least in which callback it has happened.
+pub(super) fn framed(mut e: Exception, module: Atom, callback: Atom, arity: u8) -> Exception {
+    if e.class == Class::Error && e.stack.is_nil() {
+        let frame = [module.into(), callback.into(), Term::from(arity), Term::nil()];
+        e.stack = Term::list([Term::tuple(frame)]);
+    }
+    e
 }
 
 impl Returned {
@@ -549,7 +553,10 @@ impl Target for Asked<'_> {
             Ok(Ok(())) => Ok(()),
             // The callback's own `{error, Reason}` is what stands in the answer, as in OTP.
             Ok(Err(reason)) => Err(Term::tuple([atoms::ERROR.into(), reason])),
-            Err(e) => Err(Term::tuple([atoms::EXIT.into(), e.into_exit_reason()])),
+            Err(e) => {
+                let e = framed(e, self.module, atoms::CODE_CHANGE, 3);
+                Err(Term::tuple([atoms::EXIT.into(), e.into_exit_reason()]))
+            }
         }
     }
 

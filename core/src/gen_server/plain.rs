@@ -122,11 +122,8 @@ pub(super) fn begin<S>(
             super::engine::ParsedInit::Error(r) => birth.error(ctx, r, Exception::exit(atoms::NORMAL)),
             _ => birth.error(ctx, bad(e.reason.clone()), Exception::exit(bad(e.reason))),
         },
-        Err(mut e) => {
-            if e.class == Class::Error && e.stack.is_nil() {
-                let frame = Term::tuple([module.into(), atoms::INIT.into(), Term::from(1), Term::nil()]);
-                e.stack = Term::list([frame]);
-            }
+        Err(e) => {
+            let e = super::engine::framed(e, module, atoms::INIT, 1);
             birth.error(ctx, e.clone().into_exit_reason(), e)
         }
     })

@@ -114,16 +114,9 @@ impl Debug {
         }
     }
 
-    fn log_size(&mut self, n: usize) {
-        self.add(Kind::Log, Item::Log { size: n, events: VecDeque::new() });
-        for i in self.items() {
-            if let Item::Log { size, events } = i {
-                *size = n;
-                while events.len() > n {
-                    events.pop_front();
-                }
-            }
-        }
+    /// As in OTP a log that is on keeps its size: to change it, turn it off first.
+    fn log_size(&mut self, size: usize) {
+        self.add(Kind::Log, Item::Log { size, events: VecDeque::new() });
     }
 
     fn count(&mut self, ctx: &mut Context) {

@@ -38,10 +38,13 @@ code_change(_, _, W) -> told(W).
 run(Steps) ->
     Me = self(),
     process_flag(trap_exit, true),
-    {_, Lines} = lists:foldl(fun(Step, {S, Ls}) ->
+    {Last, Lines} = lists:foldl(fun(Step, {S, Ls}) ->
         {S1, R} = step(Step, S),
         {S1, [unicode:characters_to_binary(io_lib:format("~w", [norm(R, Me, S1)])) | Ls]}
     end, {none, []}, Steps),
+    is_pid(Last) andalso begin
+        M = monitor(process, Last), exit(Last, kill), receive {'DOWN', M, _, _, _} -> ok end
+    end,
     lists:reverse(Lines).
 
 step({start, Link, Name, What}, S) -> step({start, Link, Name, What, []}, S);

@@ -43,6 +43,7 @@ impl Puppet {
     }
 
     fn begin(&mut self, ctx: &mut Context) -> Result<Init<()>, Exception> {
+        ctx.put(atom("obs"), self.obs);
         let ok = || Init::Ok((), gen_server::After::Wait);
         match self.what.as_atom().map(Atom::as_str) {
             Some("ok") => Ok(ok()),
@@ -251,7 +252,7 @@ fn ms(t: &Term) -> Option<u64> {
 
 fn step(me: &mut Attached, server: &mut Option<Pid>, step: &Term, waiting: bool) -> Term {
     if step.as_atom().is_some() {
-        let s = server.expect("a server");
+        let s = server.unwrap_or(me.self_pid());
         return match step.as_atom().unwrap().as_str() {
             "alive" => {
                 std::thread::sleep(Duration::from_millis(40));
