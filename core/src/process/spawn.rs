@@ -43,6 +43,10 @@ pub struct SpawnOptions {
 /// become one.
 pub struct Code(Kind);
 
+// SAFETY: code has not begun: it holds closures and handlers that are Send by their constructors' bounds; a fiber's
+// stack, which is bound to its thread, does not exist yet.
+unsafe impl Send for Code {}
+
 enum Kind {
     Handler(Box<dyn Handler>),
     Async(Box<AsyncBody>),
