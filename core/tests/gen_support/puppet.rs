@@ -38,6 +38,10 @@ fn two<'a>(t: &'a Term, key: &str) -> Option<&'a Term> {
 }
 
 impl Puppet {
+    pub fn new(obs: Pid, what: Term) -> Self {
+        Self { obs, what, state: t("s0") }
+    }
+
     fn say(&self, ctx: &mut Context, what: &str, m: impl Into<Term>) {
         ctx.send(self.obs, tuple([atom(what).into(), m.into()]));
     }
