@@ -32,14 +32,16 @@ mod server_ref;
 mod start;
 
 pub use crate::proc_lib::Waiter;
-pub(crate) use call::{call_raw, timeout_term, why_exit};
 pub use call::{call, cast, stop};
+pub(crate) use call::{call_raw, timeout_term, why_exit};
 pub(crate) use from::reply_last;
 pub use from::{From, reply};
-pub use multi::{abcast, multi_call};
-pub use registry::Registry;
+pub use multi::{Replies, abcast, multi_call};
 pub(crate) use registry::Registries;
-pub use requests::{OneOf, Request, RequestIds, Response, check_response, receive_response, send_request, wait_response};
+pub use registry::Registry;
+pub use requests::{
+    OneOf, Request, RequestIds, Response, check_response, receive_response, send_request, wait_response,
+};
 pub use server_ref::{Name, ServerRef};
 pub(crate) use start::start_raw_named;
 pub use start::{Birth, Linkage, Options, Started, start};

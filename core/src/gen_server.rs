@@ -24,13 +24,13 @@ mod report;
 mod waiting;
 
 pub use crate::r#gen::{
-    From, Linkage, Name, OneOf, Options, Request, RequestIds, Response, ServerRef, Started, Waiter, check_response,
-    receive_response, reply, wait_response,
+    From, Linkage, Name, OneOf, Options, Replies, Request, RequestIds, Response, ServerRef, Started, Waiter,
+    check_response, receive_response, reply, wait_response,
 };
 pub use callbacks::{After, AsyncGenServer, CallReturn, FormatStatus, GenServer, Init, Return};
 pub use client::{
-    abcast, async_code, call, call_timeout, cast, code, multi_call, multi_call_timeout, send_request, start, start_async,
-    start_async_link, start_async_with, start_link, start_monitor, start_with, stop, stop_reason,
+    abcast, async_code, call, call_timeout, cast, code, multi_call, multi_call_timeout, send_request, start,
+    start_async, start_async_link, start_async_with, start_link, start_monitor, start_with, stop, stop_reason,
 };
 pub use dynamic::{AsyncCallbacks, BoxFuture, Callbacks, Dynamic, DynamicAsync};
 pub use report::{format_event, format_no_handle_info, format_terminate};

@@ -52,8 +52,7 @@ fn play(steps: &str, waiting: bool) -> Vec<Report> {
     let kept = reports(&node);
     let mut me = node.attach().unwrap();
     puppet::run(&mut me, &t(steps), waiting);
-    let all = std::mem::take(&mut *kept.0.lock().unwrap());
-    all
+    std::mem::take(&mut *kept.0.lock().unwrap())
 }
 
 #[test]
@@ -139,7 +138,11 @@ fn a_missing_handle_info_is_a_warning_s4_11_s3_19() {
     krarup::gen_server::cast(&mut me, p, atom("x"));
     eventually("the end", || !node.is_alive(p));
     let all = std::mem::take(&mut *kept.0.lock().unwrap());
-    assert!(all[0].text().contains("{{panic,<<\"no such thing\">>},[{'Silent',handle_cast,2,[]}]}"), "{}", all[0].text());
+    assert!(
+        all[0].text().contains("{{panic,<<\"no such thing\">>},[{'Silent',handle_cast,2,[]}]}"),
+        "{}",
+        all[0].text()
+    );
     judge(&all);
 }
 

@@ -9,13 +9,11 @@ mod puppet;
 use fixture::*;
 use krarup::r#gen::Registry;
 use krarup::gen_server::{
-    self, After, AsyncGenServer, CallReturn, From, GenServer, Init, Linkage, Name, OneOf, Options, RequestIds, Response,
-    Return, ServerRef, Started,
+    self, After, AsyncGenServer, CallReturn, From, GenServer, Init, Linkage, Name, OneOf, Options, RequestIds,
+    Response, Return, ServerRef, Started,
 };
 use krarup::term::View;
-use krarup::{
-    AsyncContext, Attached, Code, Context, Exception, FiberContext, Message, Pid, Term, proc_lib,
-};
+use krarup::{AsyncContext, Attached, Code, Context, Exception, FiberContext, Message, Pid, Term, proc_lib};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -110,7 +108,8 @@ fn a_failed_linked_start_leaves_no_exit_and_ends_who_does_not_trap_s4_6() {
     let node = node();
     let mut me = trapping(&node);
     let p = |me: &Attached, what: &str| Box::new(puppet::Puppet::new(me.self_pid(), t(what)));
-    for (what, want) in [("{ret,{stop,r}}", "{error,r}"), ("{ret,ignore}", "ignore"), ("{ret,{error,e}}", "{error,e}")] {
+    for (what, want) in [("{ret,{stop,r}}", "{error,r}"), ("{ret,ignore}", "ignore"), ("{ret,{error,e}}", "{error,e}")]
+    {
         let args = p(&me, what);
         let s = gen_server::start_link::<gen_server::Dynamic, _>(&mut me, args, Options::default()).unwrap();
         assert_eq!(s.to_term(), t(want));
@@ -205,7 +204,10 @@ fn two_servers_that_wait_for_each_other_end_by_timeout_s4_22_s3_16() {
     let mut me = trapping(&node);
     let mut start = |name: &str| {
         let name = Some(Name::Local(atom(name)));
-        gen_server::start_async_with::<Asker, _>(&mut me, Linkage::None, name, (), Options::default()).unwrap().pid().unwrap()
+        gen_server::start_async_with::<Asker, _>(&mut me, Linkage::None, name, (), Options::default())
+            .unwrap()
+            .pid()
+            .unwrap()
     };
     let (a, b) = (start("a"), start("b"));
     let ms = 200i64;
@@ -231,7 +233,10 @@ fn late_replies_and_second_replies_are_dropped_s3_15_s3_17() {
     let args = Box::new(puppet::Puppet::new(me.self_pid(), t("ok")));
     let p = gen_server::start::<gen_server::Dynamic, _>(&mut me, args, Options::default()).unwrap().pid().unwrap();
     assert_eq!(gen_server::call(&mut me, p, t("{twice,b}")), Ok(t("b")));
-    assert_eq!(gen_server::call_timeout(&mut me, p, t("{sleep,80}"), Some(10)).unwrap_err().reason.as_tuple().unwrap()[0], t("timeout"));
+    assert_eq!(
+        gen_server::call_timeout(&mut me, p, t("{sleep,80}"), Some(10)).unwrap_err().reason.as_tuple().unwrap()[0],
+        t("timeout")
+    );
     assert_eq!(gen_server::call(&mut me, p, atom("get")), Ok(t("s0")), "the abandoned request was done first");
     // A server that dies after each reply leaves nothing behind in its callers.
     for _ in 0..300 {

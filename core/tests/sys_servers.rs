@@ -31,10 +31,7 @@ fn lines(node: &Node, me: &Attached) -> [String; 4] {
     [
         format!("*DBG* frequency got call {{allocate,{pid}}} from {pid}\n"),
         // Broken at column 80, as `~tp` does.
-        format!(
-            "*DBG* frequency sent {{ok,10}} to {pid}, new state {{[11,12,13,14,15],\n{:52}[{{10,{pid}}}]}}\n",
-            ""
-        ),
+        format!("*DBG* frequency sent {{ok,10}} to {pid}, new state {{[11,12,13,14,15],\n{:52}[{{10,{pid}}}]}}\n", ""),
         "*DBG* frequency got cast {deallocate,10}\n".to_owned(),
         "*DBG* frequency new state {[10,11,12,13,14,15],[]}\n".to_owned(),
     ]
@@ -139,7 +136,8 @@ fn the_state_is_replaced_inside_the_server_s5_10() {
     for _ in 0..6 {
         allocate(&mut me);
     }
-    let new = sys::replace_state(&mut me, p, |s| Ok(tuple([t("[16,17]"), s.as_tuple().unwrap()[1].clone()])), D).unwrap();
+    let new =
+        sys::replace_state(&mut me, p, |s| Ok(tuple([t("[16,17]"), s.as_tuple().unwrap()[1].clone()])), D).unwrap();
     assert_eq!(sys::get_state(&mut me, p, D), Ok(new.clone()));
     assert_eq!(allocate(&mut me), t("{ok,16}"));
     let before = sys::get_state(&mut me, p, D);

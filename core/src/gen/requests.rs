@@ -33,20 +33,13 @@ impl Response {
     pub fn to_term(&self) -> Term {
         match self {
             Self::Reply(r) => Term::tuple([atoms::REPLY.into(), r.clone()]),
-            Self::Error(reason, s) => {
-                Term::tuple([atoms::ERROR.into(), Term::tuple([reason.clone(), s.to_term()])])
-            }
+            Self::Error(reason, s) => Term::tuple([atoms::ERROR.into(), Term::tuple([reason.clone(), s.to_term()])]),
         }
     }
 }
 
 /// Sends a request and does not wait. `label` is `'$gen_call'` for servers.
-pub fn send_request(
-    ctx: &mut Context,
-    label: Atom,
-    server: impl Into<ServerRef>,
-    request: impl Into<Term>,
-) -> Request {
+pub fn send_request(ctx: &mut Context, label: Atom, server: impl Into<ServerRef>, request: impl Into<Term>) -> Request {
     let server = server.into();
     let options = MonitorOptions { alias: Some(AliasMode::ReplyDemonitor), tag: None };
     let (target, to) = match server.place(ctx) {

@@ -166,7 +166,12 @@ macro_rules! common {
 
         /// The server is suspended for an upgrade from `old_vsn` (`{down, Vsn}` for a downgrade). `Ok(Err(reason))`
         /// refuses. Default: `undef`, as in OTP.
-        fn code_change(&mut self, ctx: &mut Context, old_vsn: &Term, extra: &Term) -> Result<Result<(), Term>, Exception> {
+        fn code_change(
+            &mut self,
+            ctx: &mut Context,
+            old_vsn: &Term,
+            extra: &Term,
+        ) -> Result<Result<(), Term>, Exception> {
             let _ = (ctx, old_vsn, extra);
             Err(undef(module_of::<Self>(), atoms::CODE_CHANGE, 3))
         }
@@ -226,10 +231,7 @@ pub trait AsyncGenServer: Sized + Send + Sync + 'static {
     common!();
 
     /// Makes the server, in its process, before the start returns. Must not wait for the starter.
-    fn init(
-        ctx: &mut AsyncContext,
-        args: Self::Args,
-    ) -> impl Future<Output = Result<Init<Self>, Exception>> + Send;
+    fn init(ctx: &mut AsyncContext, args: Self::Args) -> impl Future<Output = Result<Init<Self>, Exception>> + Send;
 
     /// A request that somebody waits for.
     fn handle_call(
@@ -267,7 +269,11 @@ pub trait AsyncGenServer: Sized + Send + Sync + 'static {
     }
 
     /// The server ends. See [`GenServer::terminate`].
-    fn terminate(&mut self, ctx: &mut AsyncContext, reason: &Term) -> impl Future<Output = Result<(), Exception>> + Send {
+    fn terminate(
+        &mut self,
+        ctx: &mut AsyncContext,
+        reason: &Term,
+    ) -> impl Future<Output = Result<(), Exception>> + Send {
         let _ = (ctx, reason);
         std::future::ready(Ok(()))
     }

@@ -145,7 +145,11 @@ pub trait AsyncCallbacks: Send + Sync + 'static {
     }
 
     /// See [`AsyncGenServer::terminate`].
-    fn terminate<'a>(&'a mut self, ctx: &'a mut AsyncContext, reason: &'a Term) -> BoxFuture<'a, Result<(), Exception>> {
+    fn terminate<'a>(
+        &'a mut self,
+        ctx: &'a mut AsyncContext,
+        reason: &'a Term,
+    ) -> BoxFuture<'a, Result<(), Exception>> {
         let _ = (ctx, reason);
         Box::pin(std::future::ready(Ok(())))
     }

@@ -70,9 +70,7 @@ async fn serve<S: AsyncGenServer>(
 async fn run<S: AsyncGenServer>(server: &mut S, ctx: &mut AsyncContext, input: &Input) -> Result<Returned, Exception> {
     match input {
         Input::Call(request, from) => caught(server.handle_call(ctx, request, from)).await.map(Returned::Call),
-        Input::Cast(whole) => {
-            caught(server.handle_cast(ctx, Input::cast_request(whole))).await.map(Returned::Other)
-        }
+        Input::Cast(whole) => caught(server.handle_cast(ctx, Input::cast_request(whole))).await.map(Returned::Other),
         Input::Info(m) => caught(server.handle_info(ctx, m)).await.map(Returned::Other),
         Input::Continue(with) => caught(server.handle_continue(ctx, with)).await.map(Returned::Other),
     }

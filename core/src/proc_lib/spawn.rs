@@ -81,9 +81,7 @@ pub(crate) async fn report_and_end<W: Waiter>(w: &mut W, e: Exception) -> Except
 pub(crate) fn panic_exception(payload: &(dyn std::any::Any + Send)) -> Exception {
     let reason = panic_reason(payload);
     match reason.view() {
-        View::Tuple([what, stack]) => {
-            Exception { class: Class::Error, reason: what.clone(), stack: stack.clone() }
-        }
+        View::Tuple([what, stack]) => Exception { class: Class::Error, reason: what.clone(), stack: stack.clone() },
         _ => Exception::error(reason),
     }
 }

@@ -111,9 +111,7 @@ impl Sys {
                 r#gen::reply(ctx, from, ok);
                 return Some(reason.clone());
             }
-            View::Tuple([what, module, old, extra])
-                if what.as_atom() == Some(atoms::CHANGE_CODE) && self.suspended =>
-            {
+            View::Tuple([what, module, old, extra]) if what.as_atom() == Some(atoms::CHANGE_CODE) && self.suspended => {
                 match target.change_code(ctx, module, old, extra) {
                     Ok(()) => ok,
                     Err(r) => Term::tuple([atoms::ERROR.into(), r]),
@@ -138,13 +136,8 @@ impl Sys {
         let misc = target.status(ctx, self);
         let dictionary = ctx.dictionary();
         let dictionary = Term::list(dictionary.into_iter().map(|(k, v)| Term::tuple([k, v])));
-        let items = Term::list([
-            dictionary,
-            self.status_atom().into(),
-            self.parent.into(),
-            self.debug.to_term(ctx),
-            misc,
-        ]);
+        let items =
+            Term::list([dictionary, self.status_atom().into(), self.parent.into(), self.debug.to_term(ctx), misc]);
         let module = Term::tuple([atoms::MODULE.into(), target.module().into()]);
         Term::tuple([atoms::STATUS.into(), ctx.self_pid().into(), module, items])
     }

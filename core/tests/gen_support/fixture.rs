@@ -165,6 +165,7 @@ impl GenServer for Freq {
 }
 
 fn no_clause(request: &Term) -> Exception {
-    let call = tuple([atom("frequency").into(), atom("handle_call").into(), Term::list([request.clone()]), Term::nil()]);
+    let call =
+        tuple([atom("frequency").into(), atom("handle_call").into(), Term::list([request.clone()]), Term::nil()]);
     Exception { stack: Term::list([call]), ..Exception::error(atom("function_clause")) }
 }

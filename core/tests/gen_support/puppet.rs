@@ -3,8 +3,8 @@
 
 use super::fixture::*;
 use krarup::gen_server::{
-    self, AsyncCallbacks, AsyncGenServer, BoxFuture, CallReturn, Callbacks, Dynamic, DynamicAsync, From, GenServer, Init,
-    Linkage, Name, Options, Return, ServerRef, Started,
+    self, AsyncCallbacks, BoxFuture, CallReturn, Callbacks, Dynamic, DynamicAsync, From, Init, Linkage, Name, Options,
+    Return, ServerRef,
 };
 use krarup::sys::{self, LogFlag, StatisticsFlag, Within};
 use krarup::term::View;
@@ -218,7 +218,11 @@ impl AsyncCallbacks for Puppet {
     ) -> BoxFuture<'a, Result<Return, Exception>> {
         Box::pin(async { Callbacks::handle_continue(self, ctx, with) })
     }
-    fn terminate<'a>(&'a mut self, ctx: &'a mut AsyncContext, reason: &'a Term) -> BoxFuture<'a, Result<(), Exception>> {
+    fn terminate<'a>(
+        &'a mut self,
+        ctx: &'a mut AsyncContext,
+        reason: &'a Term,
+    ) -> BoxFuture<'a, Result<(), Exception>> {
         Box::pin(async { self.ending(ctx, reason) })
     }
 }
@@ -377,9 +381,8 @@ fn system(me: &mut Attached, s: ServerRef, f: &str, args: &[Term]) -> Term {
         }
         ("remove", [i]) => sys::remove(me, s, i.clone(), d).map(ok),
         ("log_to_file", [x]) => {
-            let name: Option<String> = x.as_list().map(|l| {
-                l.iter().filter_map(|c| char::from_u32(c.as_int()? as u32)).collect()
-            });
+            let name: Option<String> =
+                x.as_list().map(|l| l.iter().filter_map(|c| char::from_u32(c.as_int()? as u32)).collect());
             match sys::log_to_file(me, s, name.as_deref(), d) {
                 Err(x) if x.class == krarup::Class::Error => Ok(x.reason),
                 r => r.map(ok),
@@ -416,19 +419,15 @@ fn start(me: &mut Attached, server: &mut Option<Pid>, row: &[Term], waiting: boo
     match started {
         Ok(s) => {
             *server = s.pid().or(*server);
-            if let Started::Monitored(..) = s { s.to_term() } else { s.to_term() }
+            s.to_term()
         }
         Err(e) => tried(Err(e)),
     }
 }
 
-fn _kinds<S: GenServer, A: AsyncGenServer>() {}
-
 fn is_frame(t: &Term) -> bool {
     match t.view() {
-        View::Tuple([m, f, a, l]) => {
-            m.is_atom() && f.is_atom() && l.is_list() && (a.as_int().is_some() || a.is_list())
-        }
+        View::Tuple([m, f, a, l]) => m.is_atom() && f.is_atom() && l.is_list() && (a.as_int().is_some() || a.is_list()),
         _ => false,
     }
 }
