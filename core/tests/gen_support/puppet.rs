@@ -442,7 +442,11 @@ pub fn norm(t: &Term, me: Pid, server: Option<Pid>) -> Term {
         View::Ref(_) => t_atom("ref"),
         View::List(l) if is_frame(l.head()) => t_atom("stack"),
         View::List(l) => {
-            let items: Vec<Term> = l.iter().cloned().collect();
+            let mut items: Vec<Term> = l.iter().cloned().collect();
+            // A dictionary has no order.
+            if items.len() == 3 && items.iter().any(|i| two(i, "$ancestors").is_some()) {
+                items.sort_by(Term::compare);
+            }
             Term::improper_list(all(&items), norm(l.tail(), me, server))
         }
         View::Tuple(row) => Term::tuple(all(row)),
