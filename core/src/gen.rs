@@ -36,7 +36,7 @@ pub use call::{call, cast, stop};
 pub(crate) use call::{call_raw, timeout_term, why_exit};
 pub(crate) use from::reply_last;
 pub use from::{From, reply};
-pub use multi::{abcast, multi_call};
+pub use multi::{Replies, abcast, multi_call};
 pub(crate) use registry::Registries;
 pub use registry::Registry;
 pub use requests::{

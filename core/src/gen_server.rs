@@ -24,8 +24,8 @@ mod report;
 mod waiting;
 
 pub use crate::r#gen::{
-    From, Linkage, Name, OneOf, Options, Request, RequestIds, Response, ServerRef, Started, Waiter, check_response,
-    receive_response, reply, wait_response,
+    From, Linkage, Name, OneOf, Options, Replies, Request, RequestIds, Response, ServerRef, Started, Waiter,
+    check_response, receive_response, reply, wait_response,
 };
 pub use callbacks::{After, AsyncGenServer, CallReturn, FormatStatus, GenServer, Init, Return};
 pub use client::{

@@ -24,7 +24,7 @@ pub(crate) use crash::Dying;
 pub use format::format_crash;
 pub use spawn::{assume_fiber_safe, future, handler, spawn, spawn_link, spawn_opt};
 pub(crate) use spawn::{begin_dying, caught, caught_now, dying_turn, report_and_end};
-pub(crate) use start::{Link, start_raw};
+pub(crate) use start::{Bond, start_raw};
 pub use start::{StartOptions, init_ack, init_fail, start, start_link, start_monitor};
 pub use waiter::Waiter;
 

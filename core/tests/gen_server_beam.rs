@@ -257,3 +257,34 @@ fn start_takes_its_options_s4_5_s5_13() {
     compare("[{start,link,named,ok,[{timeout,1000}]},{start,link,named,ok},{call_to,named,get},flush]");
     compare("[{start,nolink,undefined,ok},flush]");
 }
+
+#[test]
+fn events_are_written_to_a_file_in_otps_words_s5_4() {
+    let long = "[{aaaaaaaaaaaaaaaaaaaaaaaa,bbbbbbbbbbbbbbbbbbbbbbbbbb,ccccccccccccccccccc,\"text\",<<\"bin\">>},1.5]";
+    let path = |who: &str| {
+        let name = format!("krarup_events_{who}_{}", std::process::id());
+        std::env::temp_dir().join(name).to_str().unwrap().to_owned()
+    };
+    let steps = |file: &str| {
+        t(&format!(
+            "[{{start,nolink,eventful,ok}},{{sys,log_to_file,[{file:?}]}},{{cast,{{set,{long}}}}},{{info,{{say,{long}}}}},\
+             {{cast,{{ret,{{noreply,s2,{{continue,{{say,x}}}}}}}}}},{{info,timeout}},{{cast,{{ret,{{noreply,s3,0}}}}}},\
+             {{sleep,30}},{{sys,log_to_file,[false]}},{{info,{{say,unseen}}}},stop]"
+        ))
+    };
+    let source = krarup::Term::binary(include_str!("gen_support/puppet.erl"));
+    let arg = etf::encode(&tuple([source, steps(&path("otp"))]), &Default::default()).expect("plain terms");
+    let judged = erl::ask_text(ASK, &arg).is_some();
+    for waiting in [false, true] {
+        let node = node();
+        let mut me = node.attach().unwrap();
+        puppet::run(&mut me, &steps(&path("own")), waiting);
+        let ours = std::fs::read_to_string(path("own")).unwrap();
+        std::fs::remove_file(path("own")).unwrap();
+        assert!(ours.starts_with("*DBG* eventful got cast {set,"), "{ours}");
+        if judged {
+            assert_eq!(std::fs::read_to_string(path("otp")).unwrap(), ours, "OTP's file is on the left");
+        }
+    }
+    let _ = std::fs::remove_file(path("otp"));
+}

@@ -6,7 +6,6 @@ mod fixture;
 use fixture::*;
 use krarup::gen_server::{self, Linkage, Name, Options, Started};
 use krarup::{Attached, Node, Pid, Term};
-use std::time::Duration;
 
 fn start(me: &mut Attached) -> Started {
     let name = Some(Name::Local(atom("frequency")));
@@ -73,9 +72,11 @@ fn an_unknown_call_crashes_the_server_with_reports_s4_7() {
     assert_eq!(node.whereis(atom("frequency")), None);
     let texts = kept.take();
     assert_eq!(texts.len(), 2, "{texts:#?}");
-    let head = "** Generic server frequency terminating \n** Last message in was foobar\n\
-                ** When Server state == {{available,\"\\n\\v\\f\\r\",14,15},{allocated,[]}}\n";
-    assert!(texts[0].starts_with(&head[..60]), "{}", texts[0]);
+    assert!(
+        texts[0].starts_with("** Generic server frequency terminating \n** Last message in was foobar\n"),
+        "{}",
+        texts[0]
+    );
     assert!(texts[0].contains("{{available,[10,11,12,13,14,15]},{allocated,[]}}"), "{}", texts[0]);
     assert!(texts[1].starts_with("  crasher:\n    initial call: frequency:init/1\n"), "{}", texts[1]);
 }
@@ -116,5 +117,4 @@ fn a_normal_stop_is_quiet_and_the_name_is_free_s4_14() {
     // A cast does not mind.
     gen_server::cast(&mut me, atom("frequency"), atom("stop"));
     assert!(matches!(start(&mut me), Started::Ok(_)));
-    let _ = Duration::ZERO;
 }

@@ -4,12 +4,15 @@
 use super::call::request_term;
 use super::server_ref::{Place, ServerRef};
 use crate::proc_lib::Waiter;
-use crate::process::alias_state::AliasMode;
 use crate::process::context::Context;
 use crate::process::message::Message;
 use crate::process::monitor::{MonitorOptions, Target};
 use crate::process::send::Dest;
+use crate::process::alias_state::AliasMode;
 use crate::term::{Atom, Ref, Term, atoms};
+
+/// The replies with their nodes, and the nodes that have not replied.
+pub type Replies = (Vec<(Atom, Term)>, Vec<Atom>);
 
 /// Calls the server of a name on each of the nodes, at most `timeout_ms` in all. The replies with their nodes, and the
 /// nodes where there was no server, no connection, or no reply in time. Late replies are dropped.
@@ -19,7 +22,7 @@ pub fn multi_call<W: Waiter>(
     name: Atom,
     request: impl Into<Term>,
     timeout_ms: Option<u64>,
-) -> W::Ret<impl Future<Output = (Vec<(Atom, Term)>, Vec<Atom>)>> {
+) -> W::Ret<impl Future<Output = Replies>> {
     let request = request.into();
     W::run(async move {
         let mut sent: Vec<(Atom, Ref)> = Vec::with_capacity(nodes.len());

@@ -4,7 +4,7 @@
 //! `init` runs; so of two that race one gets the other's pid.
 
 use super::server_ref::Name;
-use crate::proc_lib::{self, Link, StartOptions, Waiter, start_raw};
+use crate::proc_lib::{self, Bond, StartOptions, Waiter, start_raw};
 use crate::process::context::Context;
 use crate::process::error::Exception;
 use crate::process::spawn::{Code, SpawnOptions};
@@ -192,13 +192,13 @@ pub(crate) async fn start_raw_named<W: Waiter>(
     let me = w.self_pid();
     let linked = linkage == Linkage::Link;
     let birth = Birth { starter: me, parent: linked.then_some(me), name };
-    let link = match linkage {
-        Linkage::None => Link::No,
-        Linkage::Link => Link::Link,
-        Linkage::Monitor => Link::Monitor,
+    let bond = match linkage {
+        Linkage::None => Bond::No,
+        Linkage::Link => Bond::Link,
+        Linkage::Monitor => Bond::Monitor,
     };
     let start = StartOptions { timeout_ms: options.timeout_ms, spawn: options.spawn.clone() };
-    let o = start_raw(w, initial_call, code(birth), start, link).await?;
+    let o = start_raw(w, initial_call, code(birth), start, bond).await?;
     Ok(match (Started::from_term(&o.ret), o.monitor) {
         (Started::Ok(pid), Some(r)) => Started::Monitored(pid, r),
         (other, _) => other,

@@ -3,7 +3,7 @@
 use super::callbacks::{AsyncGenServer, GenServer};
 use super::{plain, waiting};
 use crate::r#gen::{
-    self, Birth, Linkage, Name, Options, Request, ServerRef, Started, Waiter, call_raw, timeout_term, why_exit,
+    self, Birth, Linkage, Name, Options, Replies, Request, ServerRef, Started, Waiter, call_raw, timeout_term, why_exit,
 };
 use crate::process::context::Context;
 use crate::process::error::Exception;
@@ -171,7 +171,7 @@ pub fn multi_call<W: Waiter>(
     nodes: Vec<Atom>,
     name: Atom,
     request: impl Into<Term>,
-) -> W::Ret<impl Future<Output = (Vec<(Atom, Term)>, Vec<Atom>)>> {
+) -> W::Ret<impl Future<Output = Replies>> {
     r#gen::multi_call(w, nodes, name, request, None)
 }
 
@@ -182,7 +182,7 @@ pub fn multi_call_timeout<W: Waiter>(
     name: Atom,
     request: impl Into<Term>,
     timeout_ms: u64,
-) -> W::Ret<impl Future<Output = (Vec<(Atom, Term)>, Vec<Atom>)>> {
+) -> W::Ret<impl Future<Output = Replies>> {
     r#gen::multi_call(w, nodes, name, request, Some(timeout_ms))
 }
 

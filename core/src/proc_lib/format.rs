@@ -17,16 +17,22 @@ pub fn format_crash(report: &Term, out: &mut Text) {
             out.str("    ");
             match key {
                 atoms::ERROR_INFO => exception(value, out),
-                _ => entry(key, value, out),
+                _ => {
+                    entry(key, value, out);
+                    out.str("\n");
+                }
             }
         }
     }
     out.str("  neighbours:\n");
+    // As in OTP, nothing ends the last line of the last neighbour.
+    let mut between = "";
     for n in parts.next().and_then(Term::as_list).into_iter().flatten() {
         let Some([_, list]) = n.as_tuple() else { continue };
-        out.str("    neighbour:\n");
+        out.str(between).str("    neighbour:");
+        between = "\n";
         for (key, value) in pairs(list) {
-            out.str("      ");
+            out.str("\n      ");
             entry(key, value, out);
         }
     }
@@ -46,11 +52,11 @@ fn entry(key: Atom, value: &Term, out: &mut Text) {
             && (args.is_list())
         {
             let arity = args.as_list().map_or(0, |l| l.len());
-            out.str("initial call: ").line(m).str(":").line(f).str(&format!("/{arity}\n"));
+            out.str("initial call: ").line(m).str(":").line(f).str(&format!("/{arity}"));
             return;
         }
     }
-    out.str(key.as_str()).str(": ").term(value).str("\n");
+    out.str(key.as_str()).str(": ").term(value);
 }
 
 /// `exception error: boom` and the stack below it.
@@ -104,21 +110,27 @@ fn explain(reason: &Term, frames: &[&Term], out: &mut Text) -> bool {
                 return false;
             };
             let Some(args) = args.as_list() else {
-                out.str("no function clause matching call to ").line(m).str(":").line(f).str("/").line(args);
-                return true;
+                out.term(reason);
+                return false;
             };
             out.str("no function clause matching ").line(m).str(":").line(f).str("(");
             for (n, a) in args.iter().enumerate() {
                 out.str(if n == 0 { "" } else { "," }).line(a);
             }
-            out.str(")");
+            out.str(") ");
             return true;
         }
+        View::Atom(atoms::SYSTEM_LIMIT) => out.str("a system limit has been reached"),
+        View::Atom(atoms::NOPROC) => out.str("no such process or port"),
+        View::Atom(atoms::TIMEOUT_VALUE) => out.str("bad receive timeout value"),
         View::Atom(atoms::IF_CLAUSE) => out.str("no true branch found when evaluating an if expression"),
         View::Tuple([what, value]) => match what.as_atom() {
             Some(atoms::BADMATCH) => out.str("no match of right hand side value ").term(value),
             Some(atoms::CASE_CLAUSE) => out.str("no case clause matching ").term(value),
-            Some(atoms::NOCATCH) => out.str("no catch for ").term(value),
+            Some(atoms::TRY_CLAUSE) => out.str("no try clause matching ").term(value),
+            Some(atoms::BADFUN) => out.str("bad function ").term(value),
+            Some(atoms::BADKEY) => out.str("bad key: ").term(value),
+            Some(atoms::BADMAP) => out.str("bad map: ").term(value),
             _ => out.term(reason),
         },
         _ => out.term(reason),
@@ -145,11 +157,12 @@ fn frame(frame: &Term, out: &mut Text) {
             }
         }
     }
+    out.str(" ");
     if let (Some(file), Some(line)) = (file, line) {
         let name: String = match file.as_list() {
             Some(l) => l.iter().filter_map(|c| char::from_u32(u32::try_from(c.as_int()?).ok()?)).collect(),
             None => String::from_utf8_lossy(file.as_binary().unwrap_or_default()).into_owned(),
         };
-        out.str(&format!(" ({name}, line {line})"));
+        out.str(&format!("({name}, line {line})"));
     }
 }

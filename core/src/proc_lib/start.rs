@@ -26,7 +26,7 @@ pub struct StartOptions {
 
 /// What binds starter and child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Link {
+pub(crate) enum Bond {
     No,
     Link,
     Monitor,
@@ -50,7 +50,7 @@ pub fn start<W: Waiter>(
     code: Code,
     options: StartOptions,
 ) -> W::Ret<impl Future<Output = Result<Term, Exception>>> {
-    W::run(async move { start_raw(w, initial_call, code, options, Link::No).await.map(|o| o.ret) })
+    W::run(async move { start_raw(w, initial_call, code, options, Bond::No).await.map(|o| o.ret) })
 }
 
 /// As [`start`], linked. A starter that does not trap exits is ended by a child that ends abnormally; one that does
@@ -61,7 +61,7 @@ pub fn start_link<W: Waiter>(
     code: Code,
     options: StartOptions,
 ) -> W::Ret<impl Future<Output = Result<Term, Exception>>> {
-    W::run(async move { start_raw(w, initial_call, code, options, Link::Link).await.map(|o| o.ret) })
+    W::run(async move { start_raw(w, initial_call, code, options, Bond::Link).await.map(|o| o.ret) })
 }
 
 /// As [`start`], monitored: what the child says, and the monitor unless the start has failed.
@@ -72,7 +72,7 @@ pub fn start_monitor<W: Waiter>(
     code: Code,
     options: StartOptions,
 ) -> W::Ret<impl Future<Output = Result<(Term, Option<Ref>), Exception>>> {
-    W::run(async move { start_raw(w, initial_call, code, options, Link::Monitor).await.map(|o| (o.ret, o.monitor)) })
+    W::run(async move { start_raw(w, initial_call, code, options, Bond::Monitor).await.map(|o| (o.ret, o.monitor)) })
 }
 
 /// The one implementation.
@@ -81,12 +81,12 @@ pub(crate) async fn start_raw<W: Waiter>(
     initial_call: (Atom, Atom, u8),
     code: Code,
     options: StartOptions,
-    link: Link,
+    bond: Bond,
 ) -> Result<Outcome, Exception> {
     if options.spawn.monitor.is_some() {
         return Err(Exception::badarg());
     }
-    let linked = link == Link::Link || options.spawn.link;
+    let linked = bond == Bond::Link || options.spawn.link;
     let origin: Option<Arc<Origin>> = w.origin_of_child(initial_call);
     let spawn = SpawnOptions { link: linked, monitor: Some(MonitorOptions::default()), ..options.spawn };
     let (pid, monitor) = w.spawn_from(code, &spawn, origin)?;
@@ -97,10 +97,10 @@ pub(crate) async fn start_raw<W: Waiter>(
             let View::Tuple([kind, _, ret]) = t.view() else { return Err(Exception::badarg()) };
             let ret = ret.clone();
             if kind.as_atom() == Some(atoms::ACK) {
-                if link != Link::Monitor {
+                if bond != Bond::Monitor {
                     w.demonitor_flush(monitor);
                 }
-                return Ok(Outcome { ret, monitor: (link == Link::Monitor).then_some(monitor) });
+                return Ok(Outcome { ret, monitor: (bond == Bond::Monitor).then_some(monitor) });
             }
             // It ends now; wait for that.
             w.wait_match(Some(monitor), None, |m| is_down(m, monitor)).await;

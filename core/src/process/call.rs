@@ -273,6 +273,11 @@ impl OpenCalls {
         std::mem::take(&mut self.slots).into_iter().flatten().collect()
     }
 
+    /// Whether nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.slots.len() == self.free.len()
+    }
+
     /// Who waits for an answer.
     pub fn callers(&self) -> Vec<(Ref, Pid)> {
         self.slots.iter().flatten().map(|r| (r.reference, r.caller)).collect()

@@ -149,6 +149,10 @@ pub(crate) fn arrived(own: &mut Own, from: Pid, reference: Ref, _name: Option<At
 pub(crate) fn demonitor_arrived(own: &mut Own, reference: Ref) {
     if let Some(r) = own.relations.as_mut() {
         r.monitored_by.remove(&reference);
+        // A server that was monitored while it started may not need the block again for long.
+        if r.is_empty() {
+            own.relations = None;
+        }
     }
 }
 

@@ -74,6 +74,14 @@ impl<K: Eq + Hash, V> SmallMap<K, V> {
         }
     }
 
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::One(..) => false,
+            Self::Many(m) => m.is_empty(),
+        }
+    }
+
     pub fn entries(&self) -> Vec<(&K, &V)> {
         match self {
             Self::Empty => Vec::new(),

@@ -60,6 +60,19 @@ pub(crate) struct Relations {
     pub next_unlink: u64,
 }
 
+impl Relations {
+    /// Whether nothing would be lost without it.
+    pub fn is_empty(&self) -> bool {
+        let Self { monitors, monitored_by, aliases, calls, waiting, next_unlink } = self;
+        monitors.is_empty()
+            && monitored_by.is_empty()
+            && aliases.is_empty()
+            && calls.is_empty()
+            && waiting.is_empty()
+            && *next_unlink == 0
+    }
+}
+
 /// What few processes have; made on first use.
 #[derive(Default)]
 pub(crate) struct Cold {

@@ -153,7 +153,7 @@ client! {
     replace_state(f: impl Fn(&Term) -> Result<Term, Exception> + Send + Sync + 'static) -> Term
         = atoms::REPLACE_STATE,
         |w| {
-            let fun = Fun::new(w, move |args| args.first().map_or_else(|| Err(Exception::badarg()), |s| f(s)));
+            let fun = Fun::term(w, move |args| args.first().map_or_else(|| Err(Exception::badarg()), |s| f(s)));
             (vec![fun.clone()], Term::tuple([atoms::REPLACE_STATE.into(), fun]))
         },
         value;
@@ -206,7 +206,7 @@ client! {
         state: Term
     ) -> () = atoms::INSTALL,
         |w| {
-            let fun = Fun::new(w, move |args| match args {
+            let fun = Fun::term(w, move |args| match args {
                 [state, event, name] => f(state, event, name),
                 _ => Err(Exception::badarg()),
             });

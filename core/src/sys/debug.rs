@@ -17,7 +17,11 @@ const LOG_SIZE: usize = 10;
 
 /// What is to happen at each system event; nothing, and a null pointer, unless somebody has asked.
 #[derive(Default)]
-pub struct Debug(Option<Box<Vec<Item>>>);
+pub struct Debug(Option<Box<Items>>);
+
+/// One word while there is nothing: a vector itself would be three in every server.
+#[derive(Default)]
+struct Items(Vec<Item>);
 
 enum Item {
     Trace,
@@ -104,7 +108,11 @@ impl Debug {
     }
 
     fn items(&mut self) -> &mut Vec<Item> {
-        self.0.get_or_insert_default()
+        &mut self.0.get_or_insert_default().0
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Item> {
+        self.0.iter().flat_map(|i| i.0.iter())
     }
 
     fn add(&mut self, kind: Kind, item: Item) {
@@ -120,8 +128,8 @@ impl Debug {
 
     fn retain(&mut self, keep: impl FnMut(&Item) -> bool) {
         if let Some(items) = &mut self.0 {
-            items.retain(keep);
-            if items.is_empty() {
+            items.0.retain(keep);
+            if items.0.is_empty() {
                 self.0 = None;
             }
         }
@@ -169,7 +177,7 @@ impl Debug {
 
     /// The stored events, oldest first. Source: OTP `sys:get_log/1`.
     pub fn log(&self) -> Vec<Term> {
-        let log = self.0.iter().flat_map(|i| i.iter()).find_map(|i| match i {
+        let log = self.all().find_map(|i| match i {
             Item::Log { events, .. } => Some(events.iter().cloned().collect()),
             _ => None,
         });
@@ -179,7 +187,8 @@ impl Debug {
     /// An event happens; `name` is the process as its user knows it. Source: OTP `sys:handle_debug/4`.
     #[cold]
     pub fn event(&mut self, ctx: &mut Context, name: &Term, format: EventFormat, event: Term) {
-        let Some(items) = &mut self.0 else { return };
+        let Some(all) = &mut self.0 else { return };
+        let items = &mut all.0;
         let mut lines = None;
         let home = ctx.self_pid().node;
         let text = |lines: &mut Option<String>| -> String {
@@ -285,7 +294,7 @@ impl Debug {
     }
 
     fn statistics(&self, ctx: &mut Context) -> Term {
-        for i in self.0.iter().flat_map(|i| i.iter()) {
+        for i in self.all() {
             if let Item::Statistics { since, reductions, received, sent } = i {
                 let pair = |k: crate::term::Atom, v: Term| Term::tuple([k.into(), v]);
                 return Term::list([
@@ -303,7 +312,7 @@ impl Debug {
     /// As `get_status` shows the options; functions as themselves.
     pub(super) fn to_term(&self, ctx: &Context) -> Term {
         let pair = |k: Term, v: Term| Term::tuple([k, v]);
-        Term::list(self.0.iter().flat_map(|i| i.iter()).map(|i| match i {
+        Term::list(self.all().map(|i| match i {
             Item::Trace => pair(atoms::TRACE.into(), true.into()),
             Item::Log { events, .. } => pair(atoms::LOG.into(), Term::list(events.iter().cloned())),
             Item::File(_) => pair(atoms::LOG_TO_FILE.into(), ctx.self_pid().into()),

@@ -15,8 +15,8 @@ pub struct Fun(Box<Call>);
 type Call = dyn Fn(&[&Term]) -> Result<Term, Exception> + Send + Sync;
 
 impl Fun {
-    /// Wraps a closure; equal only to itself.
-    pub fn new(ctx: &Context, f: impl Fn(&[&Term]) -> Result<Term, Exception> + Send + Sync + 'static) -> Term {
+    /// Wraps a closure into a term; it is equal only to itself.
+    pub fn term(ctx: &Context, f: impl Fn(&[&Term]) -> Result<Term, Exception> + Send + Sync + 'static) -> Term {
         let value = Arc::new(Self(Box::new(f)));
         Term::resource(Resource::new(atoms::FUN, value, ctx.self_pid().node))
     }

@@ -88,6 +88,9 @@ norm(S, _, S) when is_pid(S) -> server;
 norm(P, _, _) when is_pid(P) -> pid;
 norm(R, _, _) when is_reference(R) -> ref;
 norm([{M, F, A, L} | _], _, _) when is_atom(M), is_atom(F), is_list(L), (is_integer(A) orelse is_list(A)) -> stack;
+%% A dictionary has no order.
+norm([{K, _}, {_, _}, {_, _}] = L, Me, S) when K =:= obs; K =:= '$ancestors'; K =:= '$initial_call' ->
+    lists:sort([{X, norm(Y, Me, S)} || {X, Y} <- L]);
 norm([H | T], Me, S) -> [norm(H, Me, S) | norm(T, Me, S)];
 norm(T, Me, S) when is_tuple(T) -> list_to_tuple([norm(X, Me, S) || X <- tuple_to_list(T)]);
 norm(X, _, _) -> X.

@@ -3,8 +3,8 @@
 
 use super::fixture::*;
 use krarup::gen_server::{
-    self, AsyncCallbacks, AsyncGenServer, BoxFuture, CallReturn, Callbacks, Dynamic, DynamicAsync, From, GenServer,
-    Init, Linkage, Name, Options, Return, ServerRef, Started,
+    self, AsyncCallbacks, BoxFuture, CallReturn, Callbacks, Dynamic, DynamicAsync, From, Init, Linkage, Name, Options,
+    Return, ServerRef,
 };
 use krarup::sys::{self, LogFlag, StatisticsFlag, Within};
 use krarup::term::View;
@@ -38,6 +38,10 @@ fn two<'a>(t: &'a Term, key: &str) -> Option<&'a Term> {
 }
 
 impl Puppet {
+    pub fn new(obs: Pid, what: Term) -> Self {
+        Self { obs, what, state: t("s0") }
+    }
+
     fn say(&self, ctx: &mut Context, what: &str, m: impl Into<Term>) {
         ctx.send(self.obs, tuple([atom(what).into(), m.into()]));
     }
@@ -415,13 +419,11 @@ fn start(me: &mut Attached, server: &mut Option<Pid>, row: &[Term], waiting: boo
     match started {
         Ok(s) => {
             *server = s.pid().or(*server);
-            if let Started::Monitored(..) = s { s.to_term() } else { s.to_term() }
+            s.to_term()
         }
         Err(e) => tried(Err(e)),
     }
 }
-
-fn _kinds<S: GenServer, A: AsyncGenServer>() {}
 
 fn is_frame(t: &Term) -> bool {
     match t.view() {
@@ -440,7 +442,11 @@ pub fn norm(t: &Term, me: Pid, server: Option<Pid>) -> Term {
         View::Ref(_) => t_atom("ref"),
         View::List(l) if is_frame(l.head()) => t_atom("stack"),
         View::List(l) => {
-            let items: Vec<Term> = l.iter().cloned().collect();
+            let mut items: Vec<Term> = l.iter().cloned().collect();
+            // A dictionary has no order.
+            if items.len() == 3 && items.iter().any(|i| two(i, "$ancestors").is_some()) {
+                items.sort_by(Term::compare);
+            }
             Term::improper_list(all(&items), norm(l.tail(), me, server))
         }
         View::Tuple(row) => Term::tuple(all(row)),
