@@ -77,13 +77,29 @@ fn first_half(slot: &Slot, own: &mut Own) -> *mut Node {
     let unread = slot.inbox.close(); // 2
     let system = slot.system();
     let pid = slot.pid();
-    if let Some(name) = own.cold.as_ref().and_then(|c| c.name) {
-        system.names.remove(name, pid); // 3
-    }
+    free_names(slot, own, unread); // 3
     if let Some(all) = system.owned.get() {
         all.iter().for_each(|o| o.release(pid));
     }
     unread
+}
+
+/// The name the process has noted, and those whose notes it has not read.
+fn free_names(slot: &Slot, own: &Own, unread: *mut Node) {
+    let (names, pid) = (&slot.system().names, slot.pid());
+    let of = |s: &Signal| if let Signal::Info(request) = s { request.name() } else { None };
+    if let Some(c) = own.cold.as_deref() {
+        c.name.into_iter().chain(c.late.iter().filter_map(of)).for_each(|n| _ = names.remove(n, pid));
+    }
+    let mut node = unread;
+    while !node.is_null() {
+        // SAFETY: taken from the inbox at its closing, so ours.
+        let n = unsafe { &*node };
+        if let Some(name) = of(&n.signal).filter(|_| n.serial == pid.serial) {
+            names.remove(name, pid);
+        }
+        node = n.next;
+    }
 }
 
 pub(crate) fn run_hooks(hooks: Vec<body::Hook>, reason: &Term) {

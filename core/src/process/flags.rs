@@ -5,9 +5,10 @@
 use super::context::Context;
 use super::core::Core;
 use super::error::Exception;
-use super::info::{self, InfoRequest};
+use super::inbox::Pushed;
+use super::info::InfoRequest;
 use super::origin::Origin;
-use super::signal::Signal;
+use super::signal::{self, Signal};
 use super::system::System;
 use crate::sched::task::Priority;
 use crate::term::{Atom, Pid, Term, atoms};
@@ -138,14 +139,36 @@ pub(crate) fn register(context: &mut Context, name: Atom, pid: Pid) -> Result<()
 }
 
 impl System {
-    /// Gives a name to a process whose fields are not the caller's. The name is taken at once; the process notes it
-    /// when it drains, as its exit frees it. If it ends before, whoever answers for it frees the name.
+    /// Gives a name to a process whose fields are not the caller's. The process notes it when it drains, as its exit
+    /// frees it; an exit finds a note that was not drained in the inbox it closes.
+    ///
+    /// The note is pushed first, and under the names' lock. If the inbox is closed there will be no name; if not, the
+    /// exit comes after, and waits for the lock. Bad interleaving this prevents: the process ends and is announced
+    /// between the look at whether it lives and the note, and who hears of the death finds the name taken by the dead.
     pub fn register_other(&self, name: Atom, pid: Pid) -> Result<(), Exception> {
-        if name == atoms::UNDEFINED || !self.is_alive(pid) || !self.names.insert(name, pid) {
-            return Err(Exception::badarg());
+        let slot = self.find(pid).filter(|_| pid.node == self.id && name != atoms::UNDEFINED);
+        let slot = slot.ok_or_else(Exception::badarg)?;
+        let mut woke = false;
+        let taken = self.names.insert_if(name, pid, || {
+            let note = signal::make(pid.serial, Signal::Info(Box::new(InfoRequest::named(name))));
+            // SAFETY: a fresh node is a chain of one.
+            match unsafe { slot.inbox.push(note, note) } {
+                Pushed::Queued => {}
+                Pushed::Woke => woke = true,
+                Pushed::Closed => {
+                    // SAFETY: still ours.
+                    drop(unsafe { signal::open(note) });
+                    return false;
+                }
+            }
+            // Another lives there: it will find a note for somebody who lived there before, which is nobody's.
+            slot.serial.load(Relaxed) == pid.serial
+        });
+        if woke {
+            // SAFETY: `Woke` gives us the right; inside the core, or on a thread that is not ours.
+            unsafe { self.shared.wake(slot.task_ptr()) };
         }
-        info::send(self, pid, InfoRequest::named(name));
-        Ok(())
+        if taken { Ok(()) } else { Err(Exception::badarg()) }
     }
 }
 

@@ -79,6 +79,11 @@ impl InfoRequest {
         Self { what: What::Named(name) }
     }
 
+    /// The name that the process is to note.
+    pub fn name(&self) -> Option<Atom> {
+        if let What::Named(name) = self.what { Some(name) } else { None }
+    }
+
     /// The process is gone: a dropped sender tells the asker, and a name it never noted is free again.
     pub fn nobody(self, system: &System, pid: Pid) {
         if let What::Named(name) = self.what {

@@ -66,6 +66,8 @@ fn no_such_process(core: &mut Core<'_>, pid: Pid) -> Result<(), Exception> {
     if !core.own().trap_exit {
         return Err(Exception::error(atoms::NOPROC));
     }
+    // What the other has sent before it ended comes before the news.
+    core.drain();
     let m = Message::Exit(ExitMessage { from: pid, reason: Term::from(atoms::NOPROC) });
     let node = signal::make(core.slot.serial.load(Relaxed), Signal::Message(m));
     // SAFETY: a fresh node that carries a message.

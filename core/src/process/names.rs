@@ -30,8 +30,13 @@ impl Names {
 
     /// Takes a name; false: it is taken, or the process has one.
     pub fn insert(&self, name: Atom, pid: Pid) -> bool {
+        self.insert_if(name, pid, || true)
+    }
+
+    /// Takes a name if `confirm`, asked last and under the lock, says so too.
+    pub fn insert_if(&self, name: Atom, pid: Pid, confirm: impl FnOnce() -> bool) -> bool {
         let mut maps = self.write();
-        if maps.pids.contains_key(&name) || maps.names.contains_key(&pid) {
+        if maps.pids.contains_key(&name) || maps.names.contains_key(&pid) || !confirm() {
             return false;
         }
         maps.pids.insert(name, pid);
