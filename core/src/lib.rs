@@ -8,6 +8,7 @@ pub mod base;
 pub mod bits;
 pub mod dist;
 pub mod etf;
+mod net;
 mod node;
 pub mod pattern;
 mod process;
@@ -17,6 +18,9 @@ pub mod text;
 #[doc(hidden)]
 pub mod timer;
 
+pub use net::config::{ConnectError, Epmd, NameFailure};
+pub use net::event::{EventHook, NodeEvent};
+pub use net::watch::{MonitorNodes, NodeType};
 pub use node::{Node, NodeBuilder, NodeCounts, StartError, StillRunning};
 pub use process::alias_state::AliasMode;
 pub use process::async_body::{AsyncContext, Timeout};
