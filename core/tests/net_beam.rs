@@ -105,7 +105,8 @@ fn monitors_of_erlang_processes_tell_the_true_reason() {
     me.send(pid, atom("bye"));
     assert_eq!(got(&mut me), down_message("gone", monitor, object, atom("bye").into()));
     // Undone: nothing comes, and there the monitor is gone, too.
-    let pid = spawn_there(&mut erl, &mut me, "receive {ask, P} -> P ! element(2, process_info(self(), monitored_by)) end");
+    let pid =
+        spawn_there(&mut erl, &mut me, "receive {ask, P} -> P ! element(2, process_info(self(), monitored_by)) end");
     let monitor = me.monitor(pid);
     assert!(me.demonitor(monitor));
     let own = me.self_pid();
@@ -132,7 +133,10 @@ fn monitors_of_our_processes_tell_the_true_reason() {
         node.register(atom(label), pid).expect("free");
     };
     spawned("one");
-    assert_eq!(erl.eval(&format!("M1 = monitor(process, {{one, '{name}'}}), {{one, '{name}'}} ! {{some, reason}}, ok.")), "ok");
+    assert_eq!(
+        erl.eval(&format!("M1 = monitor(process, {{one, '{name}'}}), {{one, '{name}'}} ! {{some, reason}}, ok.")),
+        "ok"
+    );
     let answer = erl.eval("receive {'DOWN', M1, process, O, R1} -> {O, R1} after 5000 -> nothing end.");
     assert_eq!(answer, format!("{{{{one,{name}}},{{some,reason}}}}"));
     erl.eval(&format!("M2 = monitor(process, {{one, '{name}'}})."));
@@ -141,7 +145,9 @@ fn monitors_of_our_processes_tell_the_true_reason() {
     // By pid: its echo tells it.
     let pid = node.spawn(echo).expect("room");
     node.register(atom("echo"), pid).expect("free");
-    erl.eval(&format!("{{echo, '{name}'}} ! {{self(), hello}}, Pid = receive {{P, hello}} -> P end, M3 = monitor(process, Pid)."));
+    erl.eval(&format!(
+        "{{echo, '{name}'}} ! {{self(), hello}}, Pid = receive {{P, hello}} -> P end, M3 = monitor(process, Pid)."
+    ));
     assert_eq!(erl.eval("node(Pid) =:= node()."), "false");
     eventually("the monitor", || {
         let info = node.process_info(pid, false, std::time::Duration::from_secs(5)).expect("alive");
@@ -150,7 +156,10 @@ fn monitors_of_our_processes_tell_the_true_reason() {
     assert_eq!(erl.eval("demonitor(M3), M4 = monitor(process, Pid), exit(Pid, {shot, down}), ok."), "ok");
     let answer = erl.eval("receive {'DOWN', M, process, Pid, R4} -> {M =:= M4, R4} after 5000 -> nothing end.");
     assert_eq!(answer, "{true,{shot,down}}");
-    assert_eq!(erl.eval("M5 = monitor(process, Pid), receive {'DOWN', M5, process, Pid, R5} -> R5 after 5000 -> no end."), "noproc");
+    assert_eq!(
+        erl.eval("M5 = monitor(process, Pid), receive {'DOWN', M5, process, Pid, R5} -> R5 after 5000 -> no end."),
+        "noproc"
+    );
 }
 
 #[test]

@@ -511,6 +511,11 @@ impl Link {
         self.flush();
     }
 
+    /// Bytes as they are.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).expect("the peer reads");
+    }
+
     /// The next event that `wanted` gives something for; others are passed over.
     pub fn until<T>(&mut self, what: &str, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
         let until = Instant::now() + PATIENCE;
