@@ -61,16 +61,19 @@ pub(crate) enum Command {
     /// A process waits for this node.
     Dial(Atom),
     /// Somebody outside does; he is told what came of it.
-    Connect(Atom, Sender<Result<(), ConnectError>>),
+    Connect(Atom, Waiter),
     /// End the connection, if there is one.
     Disconnect(Atom),
-    /// Too much waits for this node.
-    QueueFull(Atom),
+    /// Too much waits for this node: on this connection, or for there to be one.
+    QueueFull(Atom, Option<ConnectionId>),
     /// A message for this node was dropped.
     Unsendable(Atom, String),
     /// The node stops.
     Stop,
 }
+
+/// Somebody outside who waits for a connection.
+type Waiter = Sender<Result<(), ConnectError>>;
 
 /// A connection, by its number.
 enum Entry {
@@ -94,7 +97,7 @@ pub(crate) struct Net {
     remotes: RwLock<HashMap<Atom, Arc<Remote>>>,
     nodes: Mutex<Nodes>,
     connections: Mutex<HashMap<ConnectionId, Entry>>,
-    waiting: Mutex<HashMap<NodeName, Vec<Sender<Result<(), ConnectError>>>>>,
+    waiting: Mutex<HashMap<NodeName, Vec<Waiter>>>,
     watch: Mutex<Watch>,
     /// Accepted connections in their handshake. Relaxed: a count for a limit, changed on the network thread only.
     handshakes: AtomicUsize,

@@ -289,3 +289,24 @@ fn exit_signals_follow_the_rules_of_exit_2() {
     assert!(text(&message).ends_with(",{as,told}}"), "{message:?}");
     assert_eq!(message.as_tuple().expect("an EXIT")[1].as_pid().expect("a pid").node.name().as_str(), erl.name);
 }
+
+#[test]
+fn group_leaders_are_set_across_nodes() {
+    let Some(cluster) = Cluster::start() else { return };
+    let node = cluster.node("ours");
+    let mut erl = cluster.beam("erl", &[]);
+    let mut me = node.attach().expect("room");
+    let own = me.self_pid();
+    let body = "receive {ask, P} -> P ! group_leader() end";
+    let pid = spawn_there(&mut erl, &mut me, body);
+    me.set_group_leader(own, pid);
+    me.send(pid, Term::tuple([atom("ask").into(), Term::from(own)]));
+    assert_eq!(got(&mut me), Term::from(own));
+    // Theirs upon ours.
+    node.send(Dest::NameNode(atom("shell"), atom(&erl.name)), own).expect("sent");
+    let set =
+        "receive P when node(P) =/= node() -> group_leader(self(), P), P ! {leader, self()}, ok after 5000 -> no end";
+    assert_eq!(local(&mut erl, set), "ok");
+    let leader = got(&mut me).as_tuple().and_then(|t| t[1].as_pid()).expect("a pid");
+    assert_eq!(me.group_leader(), Some(leader));
+}

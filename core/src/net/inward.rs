@@ -68,7 +68,8 @@ pub(super) fn arrived(
             let Some(pid) = pid else {
                 let reason = atoms::NOPROC.into();
                 let answer = Control::MonitorExit { from: target, to: from, reference, reason };
-                return Ok(say_for(link, None, answer));
+                say_for(link, None, answer);
+                return Ok(());
             };
             if let Some(before) = link.ledger.monitor_arrived(reference, Incoming { watcher: from, pid, name }) {
                 out.push((before, Signal::Demonitor { reference }));

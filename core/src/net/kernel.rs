@@ -58,10 +58,11 @@ impl Handler for NetKernel {
             }
             other => {
                 let term = other.into_term();
-                if let View::Tuple([call, from, request]) = term.view() {
-                    if let Some(answer) = self.answer(request).filter(|_| is(call, "$gen_call")) {
-                        reply(ctx, from, answer);
-                    }
+                if let View::Tuple([call, from, request]) = term.view()
+                    && is(call, "$gen_call")
+                    && let Some(answer) = self.answer(request)
+                {
+                    reply(ctx, from, answer);
                 }
             }
         }

@@ -185,7 +185,7 @@ pub(super) fn unreachable(net: &Arc<Net>, name: &NodeName, error: &ConnectError)
     let Some(system) = net.system.upgrade() else { return };
     if let Some((_, State::Holding(held))) = net.take_entry(atom) {
         net.report(&NodeEvent::Unreachable { node: name.clone(), reason: error.to_string() });
-        for h in held {
+        for h in held.signals {
             crate::process::exit::answer_noconnection(&system, h.to, h.signal);
         }
     }
@@ -215,6 +215,7 @@ fn come_up(
         negotiated: peer.negotiated,
         ledger: Ledger::default(),
         suspended: HashSet::new(),
+        overflown: false,
         task_writes: true,
         socket,
     });
@@ -224,7 +225,7 @@ fn come_up(
         let mut state = remote.lock();
         drop(map);
         let held = match std::mem::replace(&mut *state, State::Gone) {
-            State::Holding(held) => held,
+            State::Holding(held) => held.signals,
             // The table of nodes has one connection per name.
             State::Up(_) | State::Gone => Vec::new(),
         };
@@ -276,7 +277,7 @@ async fn serve(
             Look::More => {
                 drop(system);
                 turns += 1;
-                if turns % 16 == 0 {
+                if turns.is_multiple_of(16) {
                     // Other connections have their turn.
                     tokio::task::yield_now().await;
                 }

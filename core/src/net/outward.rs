@@ -108,30 +108,29 @@ impl Net {
             Err(SendError::NotNegotiated(_)) => return,
             Err(e) => return self.unsendable(remote, &e.to_string()),
         };
-        let wait = {
-            let mut state = remote.lock();
-            let State::Up(link) = &mut *state else { return };
-            // Another connection than the one it was encoded for: lost with that one.
-            if link.negotiated != flags || link.connection.send_encoded(from, encoded).is_err() {
-                return;
-            }
-            remote.send_off(link, self.now_ms());
-            self.press(remote, link, from)
-        };
-        if let Some(pid) = wait {
-            system.signal(pid, Signal::Suspend(true));
+        let mut state = remote.lock();
+        let State::Up(link) = &mut *state else { return };
+        // Another connection than the one it was encoded for: lost with that one.
+        if link.negotiated != flags || link.connection.send_encoded(from, encoded).is_err() {
+            return;
+        }
+        remote.send_off(link, self.now_ms());
+        if link.connection.is_busy() {
+            self.press(system, remote, link, from);
         }
     }
 
-    /// Back-pressure: who has to wait.
-    fn press(&self, remote: &Remote, link: &mut Link, from: Option<Pid>) -> Option<Pid> {
-        if !link.connection.is_busy() {
-            return None;
+    /// Back-pressure.
+    fn press(&self, system: &System, remote: &Remote, link: &mut Link, from: Option<Pid>) {
+        if link.connection.pending_bytes() > self.config.queue_limit && !link.overflown {
+            link.overflown = true;
+            self.command(Command::QueueFull(remote.atom, Some(link.id)));
         }
-        if link.connection.pending_bytes() > self.config.queue_limit {
-            self.command(Command::QueueFull(remote.atom));
+        if let Some(pid) = from.filter(|p| p.node == self.home && link.suspended.insert(*p)) {
+            // Under the lock, so that it comes before the resumption. A suspension is only counted: it makes no
+            // process of ours say anything.
+            system.signal(pid, Signal::Suspend(true));
         }
-        from.filter(|p| p.node == self.home && link.suspended.insert(*p))
     }
 
     /// Says a signal, or holds it. `Err`: the node is not in the table any more.
@@ -147,12 +146,13 @@ impl Net {
             let mut state = remote.lock();
             match &mut *state {
                 State::Gone => return Err(signal),
-                State::Holding(held) if held.len() >= MAX_HELD => {
-                    self.command(Command::QueueFull(remote.atom));
-                    After::Refused(signal)
-                }
+                State::Holding(held) if held.overflown => After::Refused(signal),
                 State::Holding(held) => {
-                    held.push(Held { from, to, signal });
+                    held.signals.push(Held { from, to, signal });
+                    if held.signals.len() >= MAX_HELD {
+                        held.overflown = true;
+                        self.command(Command::QueueFull(remote.atom, None));
+                    }
                     After::Nothing
                 }
                 State::Up(link) => {

@@ -4,8 +4,8 @@
 //! Anybody who sends takes the lock of `state`, says what is to be said and writes it to the socket himself; only what
 //! the socket does not take is left to the network thread. The network thread takes it to read.
 //!
-//! Locks: `state` is held for codec work and one system call, and no process of ours is given anything under it (its
-//! answer may want the same lock).
+//! Locks: `state` is held for codec work and one system call, and no process of ours is given anything under it, as its
+//! answer may want the same lock (but for a suspension, which has none).
 //! Invariant R1: `flags` is not 0 exactly while the state is `Up`, but for the moment of the change itself.
 
 use super::ledger::Ledger;
@@ -38,10 +38,18 @@ pub(super) struct Remote {
 
 pub(super) enum State {
     /// A connection is being made.
-    Holding(Vec<Held>),
+    Holding(Holding),
     Up(Box<Link>),
     /// Not in the table any more: look there again.
     Gone,
+}
+
+/// What waits for the connection, in order.
+#[derive(Default)]
+pub(super) struct Holding {
+    pub signals: Vec<Held>,
+    /// The limit was met: nothing more is held, and the attempt will be given up.
+    pub overflown: bool,
 }
 
 /// A signal that waits for the connection.
@@ -59,6 +67,8 @@ pub(super) struct Link {
     pub ledger: Ledger,
     /// Processes that were told to wait until the queue is shorter.
     pub suspended: HashSet<Pid>,
+    /// The queue limit was met: the network thread has been told to take the connection down.
+    pub overflown: bool,
     /// The task writes, or has been woken to: what is queued will go out.
     pub task_writes: bool,
     pub socket: Arc<OwnedWriteHalf>,
@@ -102,7 +112,7 @@ pub(super) fn pump(connection: &mut Connection, socket: &OwnedWriteHalf, now: u6
 impl Remote {
     pub fn new(name: NodeName, atom: Atom) -> Self {
         let (flags, poke) = (AtomicU64::new(0), Notify::new());
-        Self { name, atom, flags, poke, state: Mutex::new(State::Holding(Vec::new())) }
+        Self { name, atom, flags, poke, state: Mutex::new(State::Holding(Holding::default())) }
     }
 
     pub fn lock(&self) -> MutexGuard<'_, State> {

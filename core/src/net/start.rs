@@ -5,7 +5,7 @@ use super::config::{ConnectError, Epmd, NameFailure, NetConfig};
 use super::epmd::{Keeper, Notice};
 use super::event::NodeEvent;
 use super::remote::State;
-use super::{Command, Entry, Net, dial, identity, kernel, link, listen, lock};
+use super::{Command, Entry, Net, Waiter, dial, identity, kernel, link, listen, lock};
 use crate::dist::epmd::{DEFAULT_PORT, NodeType, Registrar, Registration};
 use crate::dist::handshake::Cookie;
 use crate::dist::name::{NameKind, NodeName};
@@ -14,7 +14,7 @@ use crate::process::system::System;
 use crate::term::Atom;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -197,8 +197,14 @@ async fn serve(net: Arc<Net>, listener: TcpListener, mut orders: UnboundedReceiv
             }
             Command::Connect(node, answer) => connect(&net, node, answer),
             Command::Disconnect(node) => disconnect(&net, &system, node),
-            Command::QueueFull(node) => {
-                if let Some(remote) = net.remote(node, false) {
+            Command::QueueFull(node, id) => {
+                let Some(remote) = net.remote(node, false) else { continue };
+                let up = match &*remote.lock() {
+                    State::Up(link) => Some(link.id),
+                    State::Holding(_) | State::Gone => None,
+                };
+                // Or it is another connection by now.
+                if up == id {
                     net.report(&NodeEvent::QueueFull { node: remote.name.clone() });
                     disconnect(&net, &system, node);
                 }
@@ -215,7 +221,7 @@ async fn serve(net: Arc<Net>, listener: TcpListener, mut orders: UnboundedReceiv
     close_all(&net).await;
 }
 
-fn connect(net: &Arc<Net>, node: Atom, answer: Sender<Result<(), ConnectError>>) {
+fn connect(net: &Arc<Net>, node: Atom, answer: Waiter) {
     match net.dialable(node.as_str()) {
         Err(e) => drop(answer.send(Err(e))),
         Ok(name) => {
