@@ -10,6 +10,7 @@ pub mod dist;
 pub mod etf;
 pub mod r#gen;
 pub mod gen_server;
+mod net;
 mod node;
 pub mod pattern;
 pub mod proc_lib;
@@ -25,6 +26,9 @@ pub mod timer;
 
 pub use r#gen::{Name, ServerRef, Started, Waiter};
 pub use gen_server::{AsyncGenServer, GenServer};
+pub use net::config::{ConnectError, Epmd, NameFailure};
+pub use net::event::{EventHook, NodeEvent};
+pub use net::watch::{MonitorNodes, NodeType};
 pub use node::{Node, NodeBuilder, NodeCounts, StartError, StillRunning};
 pub use process::alias_state::AliasMode;
 pub use process::async_body::{AsyncContext, Timeout};

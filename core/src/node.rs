@@ -1,11 +1,16 @@
 //! F8 the only public door: build a node, start it, look at it, stop it.
-//! Imports: base, term, sched (priorities), process.
+//! Imports: base, term, sched (priorities), process, dist, net.
 //!
 //! A node is a value: several live in one OS process, each with its own processes, names, modules and threads. Only
 //! the atom table is shared. A node without a name is a complete local runtime.
 
 use crate::base::clock::Clock;
+use crate::dist::name::NameError;
 use crate::r#gen::{Registries, Registry};
+use crate::net::config::{ConnectError, Epmd, NameFailure, NetConfig, Wanted};
+use crate::net::event::NodeEvent;
+use crate::net::watch::NodeType;
+use crate::net::{self, Command, Running};
 use crate::process::attached::Attached;
 use crate::process::error::Exception;
 use crate::process::info::ProcessInfo;
@@ -16,7 +21,9 @@ use crate::process::system::{Config, System};
 use crate::report::{Reports, Sink};
 use crate::term::{Atom, NodeId, Pid, Ref, Term, atoms};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::ThreadId;
 use std::time::Duration;
@@ -33,6 +40,7 @@ const DROP_PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct NodeBuilder {
     config: Config,
+    net: NetConfig,
 }
 
 impl Default for NodeBuilder {
@@ -49,6 +57,7 @@ impl Default for NodeBuilder {
                 seed: None,
                 node_name: atoms::NONODE,
             },
+            net: NetConfig::default(),
         }
     }
 }
@@ -104,27 +113,145 @@ impl NodeBuilder {
         self
     }
 
-    /// Starts the node. Errors: the kernel gives no threads, or the table of nodes is full.
-    pub fn start(self) -> Result<Node, StartError> {
+    /// Joins the network under a short name, `alive` or `alive@host`; the host is this one's, without its domain,
+    /// unless given. Nodes with short and with long names do not connect. Source: OTP `-sname`.
+    pub fn sname(mut self, name: impl Into<String>) -> Self {
+        self.net.wanted = Some(Wanted::Short(name.into()));
+        self
+    }
+
+    /// Joins the network under a long name, `alive` or `alive@host.domain`. Source: OTP `-name`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.net.wanted = Some(Wanted::Long(name.into()));
+        self
+    }
+
+    /// The cookie, which the nodes of a cluster share: 1 to 255 characters of Latin-1. Default: that of
+    /// `~/.erlang.cookie`, which is made if it is not there. Source: OTP `-setcookie`.
+    pub fn cookie(mut self, cookie: impl Into<String>) -> Self {
+        self.net.cookie = Some(cookie.into());
+        self
+    }
+
+    /// Whether the node shows in `nodes()` of others; default: it is hidden. A visible node is asked by the others to
+    /// take part in `global` and `pg`. Source: OTP `-hidden`.
+    pub fn visible(mut self, yes: bool) -> Self {
+        self.net.visible = yes;
+        self
+    }
+
+    /// Listens on this address only. Default: all, of both families. Source: OTP `inet_dist_use_interface`.
+    pub fn listen_address(mut self, address: IpAddr) -> Self {
+        self.net.address = Some(address);
+        self
+    }
+
+    /// Listens on this port. Default: 0, one that the kernel gives. Source: OTP `inet_dist_listen_min`.
+    pub fn listen_port(mut self, port: u16) -> Self {
+        self.net.port = port;
+        self
+    }
+
+    /// Whether and how epmd is used; see [`Epmd`].
+    pub fn epmd(mut self, epmd: Epmd) -> Self {
+        self.net.epmd = epmd;
+        self
+    }
+
+    /// The port of epmd, here and on other hosts. Default: `ERL_EPMD_PORT`, or 4369.
+    pub fn epmd_port(mut self, port: u16) -> Self {
+        self.net.epmd_port = Some(port);
+        self
+    }
+
+    /// A node from which nothing has come for so long, in ms, counts as down; four ticks go out in that time. 0: never.
+    /// Default 60,000. Source: OTP `net_ticktime`.
+    pub fn net_ticktime_ms(mut self, ms: u64) -> Self {
+        self.net.tick.time_ms = ms;
+        self
+    }
+
+    /// Each step of a connection's setup may take so long, in ms. Default 7000. Source: OTP `net_setuptime`.
+    pub fn net_setuptime_ms(mut self, ms: u64) -> Self {
+        self.net.setup_ms = ms;
+        self
+    }
+
+    /// Incoming connections whose handshake may be under way at once; more are closed unread. Default 256.
+    pub fn max_handshakes(mut self, n: usize) -> Self {
+        self.net.max_handshakes = n;
+        self
+    }
+
+    /// Bytes that may wait for one node: a process that sends to it while more than `busy` wait is suspended until half
+    /// of them are left; when more than `limit` wait, the node is disconnected with a report. Defaults 1 MiB and 256 MiB.
+    /// Source: OTP `+zdbbl`.
+    pub fn dist_buffer(mut self, busy: usize, limit: usize) -> Self {
+        (self.net.busy_limit, self.net.queue_limit) = (busy.max(1), limit.max(busy));
+        self
+    }
+
+    /// Hears what the network has to report: refusals, losses, limits. It is called on the network thread and must not
+    /// block. Without a hook nothing is told to anybody.
+    pub fn on_event(mut self, hook: impl Fn(&NodeEvent) + Send + Sync + 'static) -> Self {
+        self.net.hook = Some(Arc::new(hook));
+        self
+    }
+
+    /// Starts the node. With a name it returns when the node listens and is registered, which may take seconds.
+    ///
+    /// Errors: the kernel gives no threads, the table of nodes is full, or the node does not get its name.
+    pub fn start(mut self) -> Result<Node, StartError> {
+        let prepared = net::Prepared::of(self.net)?;
+        if let Some(p) = &prepared {
+            if self.config.seed.is_some() {
+                return Err(NameFailure::Seeded.into());
+            }
+            let name =
+                Atom::new(p.name.as_str()).map_err(|e| StartError::System(std::io::Error::other(e.to_string())))?;
+            self.config.node_name = name;
+        }
         let clock = if self.config.seed.is_some() { Clock::virtual_clock() } else { Clock::Real };
-        let system = System::new(self.config, clock).map_err(StartError)?;
-        Ok(Node { system, driver: Mutex::new(None) })
+        let system = System::new(self.config, clock).map_err(StartError::System)?;
+        let mut node = Node { system, driver: Mutex::new(None), network: None };
+        if let Some(p) = prepared {
+            node.network = Some(net::start(&node.system, p)?);
+        }
+        Ok(node)
     }
 }
 
 /// Why a node did not start.
 #[derive(Debug)]
-pub struct StartError(std::io::Error);
+#[non_exhaustive]
+pub enum StartError {
+    /// The kernel gives no threads, or a table is full.
+    System(std::io::Error),
+    /// The node did not get its name.
+    Name(NameFailure),
+}
+
+impl From<NameFailure> for StartError {
+    fn from(e: NameFailure) -> Self {
+        Self::Name(e)
+    }
+}
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "node did not start: {}", self.0)
+        match self {
+            Self::System(e) => write!(f, "node did not start: {e}"),
+            Self::Name(e) => write!(f, "node did not get its name: {e}"),
+        }
     }
 }
 
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
+        match self {
+            Self::System(e) => Some(e),
+            Self::Name(e) => Some(e),
+        }
     }
 }
 
@@ -172,6 +299,7 @@ pub struct Node {
     system: Arc<System>,
     /// The thread that drives a seeded node: fibers are bound to it.
     driver: Mutex<Option<ThreadId>>,
+    network: Option<Running>,
 }
 
 impl Node {
@@ -317,6 +445,35 @@ impl Node {
         }
     }
 
+    /// Connects to a node and waits until that has worked or failed: within the setup time of a step, times the steps.
+    /// A node that is connected already gives `Ok` at once. Blocks; not for the code of a process, which connects by
+    /// sending. Source: OTP `net_kernel:connect_node/1`.
+    ///
+    /// Errors: why not, in words.
+    pub fn connect(&self, node: &str) -> Result<(), ConnectError> {
+        let network = self.network.as_ref().ok_or(ConnectError::NotAlive)?;
+        let atom = Atom::new(node).map_err(|_| ConnectError::Name(NameError::TooLong))?;
+        let (tell, told) = channel();
+        network.net.command(Command::Connect(atom, tell));
+        told.recv().unwrap_or(Err(ConnectError::NotAlive))
+    }
+
+    /// Ends the connection to a node; false: there was none. Does not wait for its losses to be heard.
+    /// Source: OTP `disconnect_node/1`.
+    pub fn disconnect(&self, node: &str) -> bool {
+        let (Some(network), Ok(atom)) = (&self.network, Atom::new(node)) else { return false };
+        let there = network.net.is_connected(atom);
+        if there {
+            network.net.command(Command::Disconnect(atom));
+        }
+        there
+    }
+
+    /// The names of connected nodes, in no order. Source: OTP `nodes/1`.
+    pub fn nodes(&self, which: NodeType) -> Vec<Atom> {
+        self.network.as_ref().map(|n| n.net.nodes_of(which)).unwrap_or_default()
+    }
+
     /// Drives a seeded node until nothing is runnable or `slices` slices have run; returns how many ran. On a node
     /// with threads it does nothing.
     ///
@@ -367,6 +524,9 @@ impl Node {
     }
 
     fn halt(&self, patience: Duration) -> Result<(), StillRunning> {
+        if let Some(network) = &self.network {
+            network.stop();
+        }
         match self.system.stop(patience) {
             0 => Ok(()),
             n => {

@@ -274,6 +274,17 @@ impl Nodes {
         self.entries.get(peer)?.up.as_ref().map(|up| up.connection)
     }
 
+    /// Whether a connection to a node is up or on its way.
+    pub fn is_known(&self, peer: &NodeName) -> bool {
+        self.entries.contains_key(peer)
+    }
+
+    /// The connection to a node that is up or on its way; the former, if both are.
+    pub fn any_connection(&self, peer: &NodeName) -> Option<ConnectionId> {
+        let entry = self.entries.get(peer)?;
+        entry.up.as_ref().map(|up| up.connection).or(entry.pending.map(|p| p.id))
+    }
+
     /// The connected nodes, in no order: visible ones are `nodes()`, hidden ones `nodes(hidden)`, all `nodes(connected)`.
     pub fn connected(&self) -> impl Iterator<Item = &NodeInfo> {
         self.entries.values().filter_map(|e| e.up.as_ref())

@@ -15,7 +15,7 @@ impl Context {
     /// Makes an alias of the calling process.
     pub fn alias(&mut self, mode: AliasMode) -> Ref {
         let Ok(mut core) = Core::enter(self) else { return super::system::fresh_ref_of(self) };
-        let reference = core.system().make_ref();
+        let reference = core.system().make_alias_ref(core.pid);
         core.own().queue.set_mark(reference);
         core.own().relations().aliases.insert(reference, mode.without_monitor());
         reference
@@ -42,9 +42,8 @@ pub(crate) fn arrived(slot: &Slot, own: &mut Own, reference: Ref, message: Term)
     }
     if mode.message_undoes_monitor()
         && let Some(m) = r.monitors.remove(&reference)
-        && let Some(target) = m.pid
     {
-        slot.system().signal(target, Signal::Demonitor { reference });
+        super::monitor::release(slot.system(), slot.pid(), reference, &m);
     }
     let node = signal::make(0, Signal::Message(Message::Term(message)));
     // SAFETY: a fresh node that carries a message.

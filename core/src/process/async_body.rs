@@ -9,6 +9,7 @@ use super::context::Context;
 use super::core::Core;
 use super::error::{Exception, panic_reason};
 use super::message::Message;
+use super::monitor::Target;
 use super::run::Turn;
 use super::signal::Signal;
 use super::slot::Slot;
@@ -192,13 +193,13 @@ impl AsyncContext {
     /// `None`: no timeout. A late reply is dropped. Source: OTP `gen:call/4`, C3.32.
     pub async fn call(
         &mut self,
-        server: Pid,
+        server: impl Into<Target>,
         request: impl Into<Term>,
         timeout_ms: Option<u64>,
     ) -> Result<Term, CallError> {
         let deadline = self.context.deadline_in(timeout_ms);
         let request = request.into();
-        let Some(record) = self.context.begin_call(server, request) else {
+        let Some(record) = self.context.begin_call(server.into(), request) else {
             return Err(CallError::Exit(Term::from(atoms::KILLED)));
         };
         let mut guard = CallGuard { context: &mut self.context, record: Some(record) };

@@ -11,10 +11,11 @@ use super::core::Core;
 use super::error::Exception;
 use super::guest::Guest;
 use super::message::Message;
+use super::monitor::Target;
 use super::slot::Slot;
 use super::spawn::{Code, SpawnOptions};
 use super::system::System;
-use crate::term::{Pid, Ref, Term, atoms};
+use crate::term::{Ref, Term, atoms};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -108,9 +109,14 @@ impl Attached {
     }
 
     /// Calls a server and waits for its reply. See `AsyncContext::call`.
-    pub fn call(&mut self, server: Pid, request: impl Into<Term>, timeout_ms: Option<u64>) -> Result<Term, CallError> {
+    pub fn call(
+        &mut self,
+        server: impl Into<Target>,
+        request: impl Into<Term>,
+        timeout_ms: Option<u64>,
+    ) -> Result<Term, CallError> {
         let killed = || CallError::Exit(Term::from(atoms::KILLED));
-        let record = self.context.begin_call(server, request.into()).ok_or_else(killed)?;
+        let record = self.context.begin_call(server.into(), request.into()).ok_or_else(killed)?;
         let outcome = self.wait(timeout_ms, |_| record.is_done().then_some(()), |_| {});
         let mut core = Core::enter(&self.context).map_err(|_| killed())?;
         if outcome.is_err() && call::give_up(&mut core, &record) {

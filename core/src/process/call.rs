@@ -12,16 +12,21 @@
 //!    the waiting body look at the record
 //!  4 caller: takes the outcome; or gives up (timeout, death, a dropped future) and tells the server by `CallClosed` to
 //!    forget the record
+//!
+//! A server on another node gets OTP's own three: a monitor, the request as a term, and at the end a demonitor, which
+//! the router makes of `Call` and `CallClosed`. The reply comes through the alias, the failure as the monitor's `Down`;
+//! both find the record by its reference.
 
 use super::call_state::{CallState, Outcome};
 use super::context::Context;
 use super::core::Core;
-use super::message::Message;
+use super::message::{Message, Monitored};
+use super::monitor::Target;
 use super::send::send_from;
-use super::signal::Signal;
+use super::signal::{self, Node, Signal};
 use super::slot::{Own, Relations, Slot};
 use super::system::System;
-use crate::term::{Pid, Ref, Term, View, atoms};
+use crate::term::{Atom, Pid, Ref, Term, View, atoms};
 use std::cell::Cell;
 use std::sync::Arc;
 
@@ -29,7 +34,8 @@ use std::sync::Arc;
 pub(crate) struct CallRecord {
     state: CallState<Term>,
     pub caller: Pid,
-    pub server: Pid,
+    /// A process, or a name on another node.
+    pub server: Monitored,
     pub reference: Ref,
     /// Place in the server's open calls; the server's owner only.
     place: Cell<u32>,
@@ -67,7 +73,7 @@ pub struct From {
 pub enum CallError {
     /// No reply in time; a late one is dropped.
     Timeout,
-    /// The server ended, or there is none (`noproc`), or its node is gone (`noconnection`).
+    /// The server ended, or there is none (`noproc`), or its node is gone or not to be reached (`{nodedown, Node}`).
     Exit(Term),
 }
 
@@ -125,7 +131,7 @@ impl Context {
         core.flush();
         let system = core.system();
         let record = from.record;
-        if record.server == core.pid
+        if record.server == Monitored::Pid(core.pid)
             && let Some(r) = core.own().relations.as_mut()
         {
             r.calls.remove(&record);
@@ -142,9 +148,18 @@ fn finish(system: &System, record: Arc<CallRecord>, outcome: Outcome<Term>) {
 }
 
 /// Step 1. The caller waits with [`poll`].
-pub(crate) fn begin(core: &mut Core<'_>, server: Pid, request: Term) -> Arc<CallRecord> {
+pub(crate) fn begin(core: &mut Core<'_>, server: Target, request: Term) -> Arc<CallRecord> {
     let system = core.system();
-    let reference = system.make_ref();
+    let reference = system.make_alias_ref(core.pid);
+    let here = system.id.name();
+    let (server, known) = match server {
+        Target::Pid(p) => (Monitored::Pid(p), true),
+        Target::NameNode(n, node) if node != here => (Monitored::Name(n, node), true),
+        Target::Name(n) | Target::NameNode(n, _) => match system.names.whereis(n) {
+            Some(p) => (Monitored::Pid(p), true),
+            None => (Monitored::Name(n, here), false),
+        },
+    };
     let record = Arc::new(CallRecord {
         state: CallState::new(),
         caller: core.pid,
@@ -159,8 +174,14 @@ pub(crate) fn begin(core: &mut Core<'_>, server: Pid, request: Term) -> Arc<Call
         // Nobody hears of it; the caller will wait, and end.
         return record;
     }
-    let call = Call { record: record.clone(), request };
-    send_from(core, server, Signal::Message(Message::Call(call)));
+    let call = Signal::Message(Message::Call(Call { record: record.clone(), request }));
+    match server {
+        _ if !known => record.server_down(atoms::NOPROC.into()),
+        Monitored::Pid(p) => send_from(core, p, call),
+        Monitored::Name(..) => {
+            system.signal_elsewhere(Some(core.pid), server, call);
+        }
+    }
     // A call is worth waking its server for at once: the caller is about to wait.
     core.flush();
     record
@@ -171,6 +192,20 @@ impl CallRecord {
     pub fn is_done(&self) -> bool {
         self.state.is_done()
     }
+
+    /// The server is gone, as its monitor says on the caller's side. The caller will look at the record anyway.
+    pub fn server_down(&self, reason: Term) {
+        // A reply that was faster stands.
+        let _ = self.state.finish(Outcome::Failed(reason));
+    }
+
+    /// The server's node.
+    fn node(&self) -> Atom {
+        match self.server {
+            Monitored::Pid(p) => p.node.name(),
+            Monitored::Name(_, node) => node,
+        }
+    }
 }
 
 /// Step 4: the outcome, if there is one.
@@ -179,6 +214,10 @@ pub(crate) fn poll(core: &mut Core<'_>, record: &CallRecord) -> Option<Result<Te
     core.own().relations().waiting.remove(&record.reference);
     Some(match outcome {
         Outcome::Replied(reply) => Ok(reply),
+        // Source: OTP `gen:call/4`.
+        Outcome::Failed(reason) if reason == Term::from(atoms::NOCONNECTION) => {
+            Err(CallError::Exit(Term::tuple([atoms::NODEDOWN.into(), record.node().into()])))
+        }
         Outcome::Failed(reason) => Err(CallError::Exit(reason)),
     })
 }
@@ -190,8 +229,18 @@ pub(crate) fn give_up(core: &mut Core<'_>, record: &Arc<CallRecord>) -> bool {
     }
     core.own().relations().waiting.remove(&record.reference);
     core.flush();
-    core.system().signal(record.server, Signal::CallClosed(record.clone()));
+    tell_server(core.system(), record.clone());
     true
+}
+
+/// The server must forget the call.
+fn tell_server(system: &System, record: Arc<CallRecord>) {
+    match record.server {
+        Monitored::Pid(p) => system.signal(p, Signal::CallClosed(record)),
+        server @ Monitored::Name(..) => {
+            system.signal_elsewhere(Some(record.caller), server, Signal::CallClosed(record))
+        }
+    };
 }
 
 /// A reply or failure has come: the body that waits for it looks at the record itself. Nothing is queued.
@@ -218,8 +267,28 @@ pub(crate) fn term_reply(slot: &Slot, record: &Arc<CallRecord>, message: Term) {
     };
     if record.state.finish(Outcome::Replied(reply)).is_ok() {
         // Answered by another process: the server must forget it.
-        slot.system().signal(record.server, Signal::CallClosed(record.clone()));
+        tell_server(slot.system(), record.clone());
     }
+}
+
+/// Whether a message is the reply to a call that waits, sent to the caller's pid instead of its alias: `{[alias | Ref],
+/// Reply}` too is OTP's shape (`net_kernel` answers so). If it is, the node is freed.
+///
+/// # Safety
+/// `node` is live, the caller's, and carries a message; the slot's fields are the caller's.
+#[cold]
+pub(crate) unsafe fn is_plain_reply(slot: &Slot, own: &mut Own, node: *mut Node) -> bool {
+    // SAFETY: by contract.
+    let Signal::Message(Message::Term(message)) = (unsafe { &(*node).signal }) else { return false };
+    let View::Tuple([tag, _]) = message.view() else { return false };
+    let Some(list) = tag.as_list().filter(|l| *l.head() == Term::from(atoms::ALIAS)) else { return false };
+    let Some(reference) = list.rest().as_ref() else { return false };
+    let Some(record) = own.relations.as_ref().and_then(|r| r.waiting.get(&reference)).cloned() else { return false };
+    // SAFETY: by contract.
+    if let Signal::Message(Message::Term(message)) = unsafe { signal::open(node) } {
+        term_reply(slot, &record, message);
+    }
+    true
 }
 
 /// Step 3 for a server that ends, and step 4 for what it waits for itself.
@@ -229,7 +298,7 @@ pub(crate) fn fail_all(system: &System, r: &mut Relations, reason: &Term) {
     }
     r.waiting.drain(|_, record| {
         if record.state.give_up() {
-            system.signal(record.server, Signal::CallClosed(record));
+            tell_server(system, record);
         }
     });
 }

@@ -8,6 +8,7 @@ use super::core::Core;
 use super::error::Exception;
 use super::guest::Guest;
 use super::message::Message;
+use super::monitor::Target;
 use super::slot::Slot;
 use crate::sched::thread;
 use crate::term::{Atom, Pid, Ref, Term};
@@ -133,7 +134,7 @@ impl Context {
         }
     }
 
-    pub(crate) fn begin_call(&mut self, server: Pid, request: Term) -> Option<Arc<CallRecord>> {
+    pub(crate) fn begin_call(&mut self, server: Target, request: Term) -> Option<Arc<CallRecord>> {
         let mut core = Core::enter(self).ok()?;
         Some(call::begin(&mut core, server, request))
     }

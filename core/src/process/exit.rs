@@ -17,12 +17,12 @@ use super::exit_state::MustEnd;
 use super::guest::{GuestState, Orphan};
 use super::inbox::Link as _;
 use super::link_state;
-use super::message::{Down, ExitMessage, Message};
+use super::message::{Down, ExitMessage, Message, Monitored};
 use super::signal::{self, ExitCause, Node, Signal};
 use super::slot::{Own, Slot};
 use super::system::System;
 use crate::sched::task::{After, Lane, Priority};
-use crate::term::{Pid, Term, atoms};
+use crate::term::{NodeId, Pid, Term, atoms};
 use std::ptr::null_mut;
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering::Relaxed;
@@ -164,9 +164,7 @@ fn announce(system: &System, own: &mut Own, pid: Pid, reason: &Term) {
         system.signal(by.from, Signal::Down(Box::new(Down::of(reference, pid, reason.clone()))));
     });
     r.monitors.drain(|reference, m| {
-        if let Some(target) = m.pid {
-            system.signal(target, Signal::Demonitor { reference });
-        }
+        super::monitor::release(system, pid, reference, &m);
     });
     call::fail_all(system, &mut r, reason);
 }
@@ -220,8 +218,13 @@ pub(crate) fn answer_for_nobody(system: &System, to: Pid, signal: Signal) {
     answer(system, to, signal, Term::from(atoms::NOPROC));
 }
 
-/// The same for a process of a node we have no connection to.
-pub(crate) fn answer_noconnection(system: &System, to: Pid, signal: Signal) {
+/// The same for a process or a name of a node we have no connection to.
+pub(crate) fn answer_noconnection(system: &System, to: Monitored, signal: Signal) {
+    let to = match to {
+        Monitored::Pid(p) => p,
+        // What is answered to a signal for a name has its own record of the name.
+        Monitored::Name(..) => Pid { node: NodeId::LOCAL_NONE, number: 0, serial: 0 },
+    };
     answer(system, to, signal, Term::from(atoms::NOCONNECTION));
 }
 

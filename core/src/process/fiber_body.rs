@@ -10,6 +10,7 @@ use super::context::Context;
 use super::core::Core;
 use super::error::{Exception, panic_reason};
 use super::message::Message;
+use super::monitor::Target;
 use super::run::Turn;
 use super::slot::Slot;
 use super::spawn::Code;
@@ -213,9 +214,14 @@ impl FiberContext {
     }
 
     /// Calls a server and waits for its reply. See `AsyncContext::call`.
-    pub fn call(&mut self, server: Pid, request: impl Into<Term>, timeout_ms: Option<u64>) -> Result<Term, CallError> {
+    pub fn call(
+        &mut self,
+        server: impl Into<Target>,
+        request: impl Into<Term>,
+        timeout_ms: Option<u64>,
+    ) -> Result<Term, CallError> {
         let killed = || CallError::Exit(Term::from(atoms::KILLED));
-        let record = self.context.begin_call(server, request.into()).ok_or_else(killed)?;
+        let record = self.context.begin_call(server.into(), request.into()).ok_or_else(killed)?;
         let outcome = self.wait(timeout_ms, |_| if record.is_done() { Poll::Ready(()) } else { Poll::Pending });
         let mut core = Core::enter(&self.context).map_err(|_| killed())?;
         if outcome.is_err() && call::give_up(&mut core, &record) {

@@ -7,6 +7,7 @@ use super::core::Core;
 use super::message::{Down, Message, Monitored};
 use super::signal::{self, Signal};
 use super::slot::{MonitorState, MonitoredBy, Own};
+use super::system::System;
 use crate::term::{Atom, Pid, Ref, Term, atoms};
 
 /// What to monitor.
@@ -92,8 +93,8 @@ fn is_of(m: &Message, reference: Ref) -> bool {
 /// Sets a monitor up from inside the core.
 pub(crate) fn set(core: &mut Core<'_>, target: Target, options: MonitorOptions) -> Ref {
     let system = core.system();
-    let reference = system.make_ref();
     let me = core.pid;
+    let reference = if options.alias.is_some() { system.make_alias_ref(me) } else { system.make_ref() };
     let here = system.id.name();
     let (object, pid, name) = match target {
         Target::Pid(p) => (Monitored::Pid(p), Some(p), None),
@@ -115,10 +116,10 @@ pub(crate) fn set(core: &mut Core<'_>, target: Target, options: MonitorOptions) 
         Some(p) => {
             system.signal(p, Signal::Monitor { from: me, reference, name });
         }
-        None => {
-            let reason = if elsewhere { atoms::NOCONNECTION } else { atoms::NOPROC };
-            down_arrived(core.own(), Box::new(Down::of(reference, me, reason.into())));
+        None if elsewhere => {
+            system.signal_elsewhere(Some(me), object, Signal::Monitor { from: me, reference, name });
         }
+        None => down_arrived(core.own(), Box::new(Down::of(reference, me, atoms::NOPROC.into()))),
     }
     reference
 }
@@ -129,10 +130,21 @@ pub(crate) fn remove(core: &mut Core<'_>, reference: Ref) -> bool {
     let Some(r) = core.own().relations.as_mut() else { return false };
     let Some(m) = r.monitors.remove(&reference) else { return false };
     end_alias(r, reference);
-    if let Some(target) = m.pid {
-        system.signal(target, Signal::Demonitor { reference });
-    }
+    release(system, core.pid, reference, &m);
     true
+}
+
+/// Tells the monitored side that a monitor of `me` is no more.
+pub(crate) fn release(system: &System, me: Pid, reference: Ref, m: &MonitorState) {
+    match m.pid {
+        Some(target) => {
+            system.signal(target, Signal::Demonitor { reference });
+        }
+        // A name here is resolved at once, so this one is elsewhere.
+        None => {
+            system.signal_elsewhere(Some(me), m.target, Signal::Demonitor { reference });
+        }
+    }
 }
 
 /// An alias that lives with its monitor goes with it.
@@ -158,8 +170,13 @@ pub(crate) fn demonitor_arrived(own: &mut Own, reference: Ref) {
 
 pub(crate) fn down_arrived(own: &mut Own, mut down: Box<Down>) {
     let Some(r) = own.relations.as_mut() else { return };
-    // No record: the monitor was undone before the message could be made.
-    let Some(m) = r.monitors.remove(&down.reference) else { return };
+    // No record: the monitor was undone before the message could be made, or it is that of a call to another node.
+    let Some(m) = r.monitors.remove(&down.reference) else {
+        if let Some(record) = r.waiting.get(&down.reference) {
+            record.server_down(down.reason);
+        }
+        return;
+    };
     end_alias(r, down.reference);
     down.object = m.target;
     down.tag = m.tag;

@@ -19,6 +19,14 @@ impl<K: Eq + Hash, V> SmallMap<K, V> {
         Self::Empty
     }
 
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::One(..) => false,
+            Self::Many(m) => m.is_empty(),
+        }
+    }
+
     pub fn get(&self, key: &K) -> Option<&V> {
         match self {
             Self::One(k, v) if k == key => Some(v),
@@ -71,14 +79,6 @@ impl<K: Eq + Hash, V> SmallMap<K, V> {
                 v
             }
             _ => None,
-        }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        match self {
-            Self::Empty => true,
-            Self::One(..) => false,
-            Self::Many(m) => m.is_empty(),
         }
     }
 

@@ -542,6 +542,12 @@ pub(crate) fn take_in(slot: &Slot, own: &mut Own, signal: Signal) {
 /// Queues a message, within the mailbox limit.
 #[inline]
 unsafe fn accept(slot: &Slot, own: &mut Own, node: *mut Node) {
+    if own.relations.as_ref().is_some_and(|r| !r.waiting.is_empty()) {
+        // SAFETY: ours, a message.
+        if unsafe { call::is_plain_reply(slot, own, node) } {
+            return;
+        }
+    }
     // SAFETY: ours, a message.
     unsafe { own.queue.push(node) };
     if let Some(c) = &own.cold {

@@ -6,7 +6,7 @@ use super::core::Core;
 use super::error::Exception;
 use super::exit;
 use super::inbox::{Link as _, Pushed};
-use super::message::Message;
+use super::message::{Message, Monitored};
 use super::signal::{self, Node, Signal};
 use super::slot::Slot;
 use super::system::System;
@@ -66,7 +66,7 @@ impl Context {
             }
             Dest::NameNode(name, node) => {
                 core.flush();
-                core.system().send_name(name, node, message);
+                core.system().send_name(Some(core.pid), name, node, message);
             }
         }
         Ok(())
@@ -79,7 +79,7 @@ pub(crate) fn send_from(core: &mut Core<'_>, to: Pid, signal: Signal) {
     let system = core.system();
     if to.node != system.id {
         core.flush();
-        system.signal(to, signal);
+        system.signal_elsewhere(Some(core.pid), Monitored::Pid(to), signal);
         return;
     }
     let Some(slot) = system.find(to) else {
@@ -164,19 +164,19 @@ impl System {
                 let pid = self.names.whereis(name).ok_or_else(Exception::badarg)?;
                 self.signal(pid, Signal::Message(Message::Term(message)));
             }
-            Dest::NameNode(name, node) => self.send_name(name, node, message),
+            Dest::NameNode(name, node) => self.send_name(None, name, node, message),
         }
         Ok(())
     }
 
     /// Sends to a name on a node; silence if it is not there.
-    pub fn send_name(&self, name: Atom, node: Atom, message: Term) {
+    pub fn send_name(&self, from: Option<Pid>, name: Atom, node: Atom, message: Term) {
         if node == self.id.name() {
             if let Some(pid) = self.names.whereis(name) {
                 self.signal(pid, Signal::Message(Message::Term(message)));
             }
-        } else if let Some(r) = self.router.get() {
-            r.route_name(name, node, message);
+        } else {
+            self.signal_elsewhere(from, Monitored::Name(name, node), Signal::Message(Message::Term(message)));
         }
     }
 }

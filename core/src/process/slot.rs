@@ -37,7 +37,7 @@ pub(crate) struct Slot {
 /// A monitor of ours.
 pub(crate) struct MonitorState {
     pub target: super::message::Monitored,
-    /// The pid it was resolved to, for the demonitor; a name that was not registered has none.
+    /// The pid it was resolved to, for the demonitor; a name on another node is resolved there and has none.
     pub pid: Option<Pid>,
     pub tag: Option<Term>,
 }

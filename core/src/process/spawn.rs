@@ -136,7 +136,7 @@ impl Context {
             core.own().links.insert(pid, link_state::ACTIVE);
         }
         if let Some(m) = &o.monitor {
-            let r = system.make_ref();
+            let r = if m.alias.is_some() { system.make_alias_ref(me) } else { system.make_ref() };
             child.relations().monitored_by.insert(r, MonitoredBy { from: me });
             let own = core.own();
             own.queue.set_mark(r);

@@ -4,6 +4,7 @@
 use super::body::Body;
 use super::inbox::Pushed;
 use super::info::Counters;
+use super::message::Monitored;
 use super::module::Modules;
 use super::names::Names;
 use super::rooms::Rooms;
@@ -17,6 +18,7 @@ use crate::sched::shared::{Host, Shared};
 use crate::sched::task::Task;
 use crate::sched::{blocking, thread};
 use crate::term::{Atom, NodeId, Pid, Ref, Term, atoms};
+use std::any::Any;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, OnceLock};
@@ -38,11 +40,12 @@ pub(crate) struct Config {
 }
 
 /// Where signals go whose receiver lives on another node of a cluster; distribution implements it.
-pub(crate) trait Router: Send + Sync {
-    /// Carries a signal to a process of another node.
-    fn route(&self, to: Pid, signal: Signal);
-    /// Carries a message to a registered name on another node.
-    fn route_name(&self, name: Atom, node: Atom, message: Term);
+pub(crate) trait Router: Any + Send + Sync {
+    /// Carries a signal to a process of another node, or to whoever has a registered name there. `from`: on whose
+    /// behalf, as far as the signal itself does not say; what one process sends to another arrives in order.
+    ///
+    /// May be called on any thread, inside the core too; it must not run anybody's code.
+    fn route(&self, system: &System, from: Option<Pid>, to: Monitored, signal: Signal);
 }
 
 /// What an exit must release besides names: tables, ports. Implemented by the rooms above.
@@ -148,7 +151,7 @@ impl System {
     /// is not ours. False: there is no such process (the signal is answered as death would answer it).
     pub fn signal(&self, to: Pid, signal: Signal) -> bool {
         if to.node != self.id {
-            return self.signal_elsewhere(to, signal);
+            return self.signal_elsewhere(None, Monitored::Pid(to), signal);
         }
         let Some(slot) = self.find(to) else {
             super::exit::answer_for_nobody(self, to, signal);
@@ -157,10 +160,11 @@ impl System {
         slot.give(to.serial, signal)
     }
 
+    /// Carries a signal to another node. `from`: see [`Router::route`]. Always true.
     #[cold]
-    fn signal_elsewhere(&self, to: Pid, signal: Signal) -> bool {
+    pub fn signal_elsewhere(&self, from: Option<Pid>, to: Monitored, signal: Signal) -> bool {
         match self.router.get() {
-            Some(r) => r.route(to, signal),
+            Some(r) => r.route(self, from, to, signal),
             // Not connected to anybody: the other node is as good as lost.
             None => super::exit::answer_noconnection(self, to, signal),
         }
@@ -173,6 +177,22 @@ impl System {
         let n = unique();
         // The first word of a reference has 18 bits on the wire of older nodes.
         Ref::new(self.id, [(n & 0x3ffff) as u32, (n >> 18) as u32, (n >> 50) as u32])
+    }
+
+    /// A fresh reference that says whose it is: what comes through it from another node finds its process.
+    #[inline]
+    pub fn make_alias_ref(&self, of: Pid) -> Ref {
+        let n = unique();
+        let words = [(n & 0x3ffff) as u32, (n >> 18) as u32, (n >> 50) as u32, of.number, of.serial];
+        Ref::from_words(self.id, &words).unwrap_or_else(|| self.make_ref())
+    }
+
+    /// The process of a reference made by [`System::make_alias_ref`].
+    pub fn owner_of_alias(&self, reference: &Ref) -> Option<Pid> {
+        match reference.words() {
+            &[_, _, _, number, serial] if reference.node() == self.id => Some(Pid { node: self.id, number, serial }),
+            _ => None,
+        }
     }
 
     /// Runs `f` inside the core when the calling thread is seated at one of our seats, else as a foreign thread.

@@ -52,6 +52,10 @@ impl Home {
         Self(dir)
     }
 
+    pub fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
     pub fn command(&self, program: &str, epmd_port: u16) -> Command {
         let mut c = Command::new(program);
         c.env("HOME", &self.0).env("ERL_EPMD_PORT", epmd_port.to_string()).env("ERL_EPMD_ADDRESS", "127.0.0.1");
@@ -509,6 +513,11 @@ impl Link {
     pub fn send(&mut self, control: Control) {
         self.connection.send(control.sender(), control).expect("can be said");
         self.flush();
+    }
+
+    /// Bytes as they are.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).expect("the peer reads");
     }
 
     /// The next event that `wanted` gives something for; others are passed over.
