@@ -11,7 +11,7 @@ use crate::process::error::Exception;
 use crate::process::message::Message;
 use crate::process::monitor::{MonitorOptions, Target};
 use crate::process::send::Dest;
-use crate::process::slot::AliasMode;
+use crate::process::alias_state::AliasMode;
 use crate::process::timers::MAX_TIMEOUT_MS;
 use crate::term::{Atom, Ref, Term, View, atoms};
 

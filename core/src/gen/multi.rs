@@ -8,7 +8,7 @@ use crate::process::context::Context;
 use crate::process::message::Message;
 use crate::process::monitor::{MonitorOptions, Target};
 use crate::process::send::Dest;
-use crate::process::slot::AliasMode;
+use crate::process::alias_state::AliasMode;
 use crate::term::{Atom, Ref, Term, atoms};
 
 /// The replies with their nodes, and the nodes that have not replied.
