@@ -5,13 +5,13 @@
 
 use super::server_ref::{Place, ServerRef};
 use crate::proc_lib::Waiter;
+use crate::process::alias_state::AliasMode;
 use crate::process::call::CallError;
 use crate::process::context::Context;
 use crate::process::error::Exception;
 use crate::process::message::Message;
 use crate::process::monitor::{MonitorOptions, Target};
 use crate::process::send::Dest;
-use crate::process::alias_state::AliasMode;
 use crate::process::timers::MAX_TIMEOUT_MS;
 use crate::term::{Atom, Ref, Term, View, atoms};
 

@@ -4,11 +4,11 @@
 use super::call::request_term;
 use super::server_ref::{Place, ServerRef};
 use crate::proc_lib::Waiter;
+use crate::process::alias_state::AliasMode;
 use crate::process::context::Context;
 use crate::process::message::Message;
 use crate::process::monitor::{MonitorOptions, Target};
 use crate::process::send::Dest;
-use crate::process::alias_state::AliasMode;
 use crate::term::{Atom, Ref, Term, atoms};
 
 /// The replies with their nodes, and the nodes that have not replied.
