@@ -92,8 +92,9 @@ impl Watchdog<'_> {
             return;
         }
         self.quiet = 0;
-        let may = || !self.shared.slow.has_waiting() && !self.shared.stop.load(SeqCst);
-        self.shared.sleep.watchdog_sleep(may, thread::park);
+        let s = self.shared;
+        let may = || !s.slow.has_waiting() && !s.has_held_threads() && !s.stop.load(SeqCst);
+        s.sleep.watchdog_sleep(may, thread::park);
     }
 
     fn inspect(&mut self, index: usize) {
