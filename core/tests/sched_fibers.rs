@@ -43,3 +43,57 @@ fn a_fiber_stays_at_home_when_its_thread_loses_its_seat() {
     assert_eq!(strays.load(SeqCst), 0, "resumed on another thread");
     assert!(taken > 0, "the test shows nothing");
 }
+
+/// The thread has lost its seat and serves its parked fibers; one of them holds it. Every seat sleeps, and the watchdog
+/// has gone to sleep too: a kill of the other fiber needs it.
+#[test]
+fn a_parked_fiber_is_killed_while_another_holds_their_thread_and_the_seats_sleep() {
+    let node = Node::builder().workers(1).overstay_ms(1).cleanup_ms(5).start().unwrap();
+    let mut me = node.attach().unwrap();
+    let (release, entered) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let mut fiber = || {
+        let (release, entered) = (release.clone(), entered.clone());
+        // SAFETY: holds nothing over its waits.
+        let code = unsafe {
+            Code::assume_fiber_safe(move |c| {
+                loop {
+                    let Ok(Message::Term(t)) = c.receive(None) else { continue };
+                    let round = t.as_int().unwrap_or(0);
+                    // Not a message: that would wake a seat.
+                    entered.fetch_add(1, SeqCst);
+                    while (release.load(SeqCst) as i64) < round {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                }
+            })
+        };
+        me.spawn_monitor(code).unwrap()
+    };
+    let (holder, _) = fiber();
+    let (parked, r) = fiber();
+    let wait_for = |what: &str, so: &dyn Fn() -> bool| {
+        let until = Instant::now() + Duration::from_secs(10);
+        while !so() {
+            assert!(Instant::now() < until, "never: {what}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    // Both are at home on the one thread; the first loses its seat for it.
+    me.send(parked, 0i64);
+    wait_for("the parked one has begun", &|| entered.load(SeqCst) == 1);
+    me.send(holder, 1i64);
+    wait_for("the seat is taken", &|| node.counts().long_schedules > 0);
+    release.store(1, SeqCst);
+    // Everybody goes to sleep.
+    std::thread::sleep(Duration::from_millis(200));
+    me.send(holder, 2i64);
+    wait_for("the thread is held", &|| entered.load(SeqCst) == 3);
+    std::thread::sleep(Duration::from_millis(50));
+    node.exit(parked, krarup::term::atoms::KILL);
+    match me.receive_ref(r, Some(5_000), |m| matches!(m, Message::Down(d) if d.reference == r)) {
+        Ok(Message::Down(d)) => assert_eq!(d.reason.to_string(), "killed"),
+        other => panic!("no DOWN: {other:?}"),
+    }
+    release.store(2, SeqCst);
+    wait_for("the orphan is unwound at home", &|| node.counts().orphans == 0);
+}

@@ -45,6 +45,11 @@ impl Roster {
         self.waiting > self.idle + self.starting && self.alive + self.starting < self.max
     }
 
+    /// Whether work waits, every thread is busy, and there may be no more.
+    pub fn is_full(&self) -> bool {
+        self.waiting > self.idle + self.starting && self.alive + self.starting >= self.max
+    }
+
     /// There is no thread to be had. False: nor is there one that will take the work: the caller withdraws it, or
     /// asks `wants_thread` again, later. (Another that is being started may fail as well.)
     #[must_use]

@@ -123,7 +123,7 @@ pub(crate) struct Shared {
     pub threads: RwLock<Vec<Option<Arc<OsThread>>>>,
     pub slow: SlowLane,
     pub stop: AtomicBool,
-    /// Threads with a `holder`. Relaxed like it.
+    /// Threads with a `holder`. Relaxed; the fences of the watchdog's sleep order it with that.
     held: AtomicUsize,
     /// OS threads of ours that are alive. A leaf lock.
     live_threads: Mutex<usize>,
@@ -250,7 +250,7 @@ impl Shared {
 
     /// Queues a task for the thread where its fiber is parked.
     pub fn push_pinned(&self, pin: u32, task: *mut Task) {
-        let os = even_if_poisoned(self.threads.read()).get(pin as usize - 1).cloned().flatten();
+        let os = self.thread_of(pin);
         // A fiber's thread outlives the fiber. If it serves no more, the fiber has ended since the pin was read, and any
         // thread will do.
         let Some(os) = os.filter(|os| os.pinned.push(Ptr(task)).is_ok()) else { return self.inject(task) };
@@ -303,27 +303,35 @@ impl Shared {
         lock(&self.driver).get_or_insert_with(|| self.enter_thread_table()).clone()
     }
 
-    /// Leaves something to the thread with number `pin`, to be done when it comes free.
+    /// Leaves something to the thread with number `pin`, to be done when it comes free. 0: a fiber that is just getting
+    /// its stack, so that its code is out and comes back by itself; nothing is left then.
     pub fn leave_chore(&self, pin: u32, chore: Chore) {
-        let os = even_if_poisoned(self.threads.read()).get(pin as usize - 1).cloned().flatten();
+        let Some(os) = self.thread_of(pin) else { return };
         // A thread outlives the fibers parked on it, so it is there; a chore for nobody is dropped.
-        if let Some(os) = os {
-            lock(&os.chores).push(chore);
-            os.handle.unpark();
-        }
+        lock(&os.chores).push(chore);
+        os.handle.unpark();
+    }
+
+    /// The thread with number `pin` (0: none).
+    fn thread_of(&self, pin: u32) -> Option<Arc<OsThread>> {
+        let at = (pin as usize).checked_sub(1)?;
+        even_if_poisoned(self.threads.read()).get(at).cloned().flatten()
     }
 
     /// The task whose code holds the thread with number `pin` (0: no thread).
     pub fn holder_of(&self, pin: u32) -> Option<*mut Task> {
-        let threads = even_if_poisoned(self.threads.read());
-        let os = threads.get((pin as usize).checked_sub(1)?)?.as_ref()?;
-        Some(os.holder.load(Relaxed)).filter(|t| !t.is_null())
+        Some(self.thread_of(pin)?.holder.load(Relaxed)).filter(|t| !t.is_null())
+    }
+
+    /// Whether somebody's code holds a thread on which fibers may be parked.
+    pub fn has_held_threads(&self) -> bool {
+        self.held.load(Relaxed) > 0
     }
 
     /// Tasks woken for fibers parked on threads that somebody's code holds are given to the seats, so that their signals
     /// are applied; those that have nothing but messages come back and wait on. Whether there are such threads.
     pub fn relieve_held_threads(&self) -> bool {
-        if self.held.load(Relaxed) == 0 {
+        if !self.has_held_threads() {
             return false;
         }
         let threads: Vec<_> = even_if_poisoned(self.threads.read()).iter().flatten().cloned().collect();
@@ -415,7 +423,11 @@ impl OsThread {
     pub fn held_by(&self, shared: &Shared, task: *mut Task) {
         let before = self.holder.swap(task, Relaxed);
         match (before.is_null(), task.is_null()) {
-            (true, false) => drop(shared.held.fetch_add(1, Relaxed)),
+            (true, false) => {
+                shared.held.fetch_add(1, Relaxed);
+                // It may sleep, as every seat does: this thread has none.
+                shared.sleep.rouse_watchdog(|| shared.wake_watchdog());
+            }
             (false, true) => drop(shared.held.fetch_sub(1, Relaxed)),
             _ => {}
         }

@@ -19,7 +19,8 @@
 //! some behind does steps a to c again (`Shared::take_injected`).
 //!
 //! The watchdog sleeps by the same rule, with all the bits as its work: it sets `watchdog_asleep`, fence, sees that
-//! every bit is set, parks; a thread that clears its own bit looks at it in 6, whatever made it clear the bit.
+//! every bit is set (and that nothing else waits for it), parks; a thread that clears its own bit looks at it in 6,
+//! whatever made it clear the bit; so does whoever leaves it something.
 
 use crate::base::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 use crate::base::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, fence};
@@ -100,6 +101,11 @@ impl Sleep {
     pub fn awake(&self, seat: usize, wake_watchdog: impl FnOnce()) {
         // Acquire pairs with the waker's Release in `take`: what it wrote before (a timer's deadline, work) is seen.
         self.sleepers.fetch_and(!(1 << seat), AcqRel);
+        self.rouse_watchdog(wake_watchdog);
+    }
+
+    /// Step 6: there is something the watchdog must see to, published before the call.
+    pub fn rouse_watchdog(&self, wake_watchdog: impl FnOnce()) {
         fence(SeqCst);
         if self.watchdog_asleep.load(Relaxed) && self.watchdog_asleep.swap(false, AcqRel) {
             wake_watchdog();

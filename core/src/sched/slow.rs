@@ -47,24 +47,25 @@ impl SlowLane {
 
     /// Queues a task whose scheduling right the caller holds.
     pub fn push(&self, shared: &Shared, task: *mut Task) {
-        let start = {
+        let (start, full) = {
             let mut q = lock(&self.queue);
             q.tasks.push_back(Ptr(task));
             // Seeded, the driver takes it.
-            shared.seeded.is_none() && q.roster.work_came()
+            (shared.seeded.is_none() && q.roster.work_came(), q.roster.is_full())
         };
         self.arrived.notify_one();
         if start {
-            self.start();
+            self.start(shared);
+        } else if full {
+            shared.sleep.rouse_watchdog(|| shared.wake_watchdog());
         }
     }
 
     /// Starts a thread that the roster has asked for. If there is none to be had, the task waits for a thread that
     /// comes free, or for the watchdog's next try.
-    fn start(&self) {
+    fn start(&self, shared: &Shared) {
         let me = lock(&self.queue).me.clone();
         let Some(me) = me.upgrade() else { return };
-        let shared = me.clone();
         let started = shared.start_thread("krarup-slow".into(), move || {
             let os = me.register_thread();
             // Raising one's own niceness needs no privilege; if it fails the thread is merely not nicer.
@@ -77,7 +78,13 @@ impl SlowLane {
         });
         if started.is_err() {
             let _ = lock(&self.queue).roster.not_started();
+            shared.sleep.rouse_watchdog(|| shared.wake_watchdog());
         }
+    }
+
+    /// Whether tasks wait for a thread: the watchdog does not sleep then.
+    pub fn has_waiting(&self) -> bool {
+        !lock(&self.queue).tasks.is_empty()
     }
 
     /// Whether tasks wait for a thread that could not be started.
@@ -86,11 +93,28 @@ impl SlowLane {
     }
 
     /// Tries again to start a thread for tasks that wait for one.
-    pub fn retry(&self) {
+    pub fn retry(&self, shared: &Shared) {
         let start = lock(&self.queue).roster.wants_thread();
         if start {
-            self.start();
+            self.start(shared);
         }
+    }
+
+    /// While every thread the lane may have is busy, the tasks that wait are given to the seats, so that their signals are
+    /// applied (the code of the busy ones may never come back, and a kill must not wait for it); those whose code would
+    /// have to run come back and wait on. Whether it is so.
+    pub fn relieve(&self, shared: &Shared) -> bool {
+        let tasks: Vec<_> = {
+            let mut q = lock(&self.queue);
+            if !q.roster.is_full() {
+                return false;
+            }
+            let tasks: Vec<_> = q.tasks.drain(..).map(|p| p.0).collect();
+            tasks.iter().for_each(|_| q.roster.withdrawn());
+            tasks
+        };
+        shared.inject_all(&tasks);
+        true
     }
 
     /// Serves the lane on a thread that lost its seat and has no parked fibers any more.

@@ -72,9 +72,10 @@ impl Watchdog<'_> {
                 self.inspect(index);
             }
             if self.shared.slow.is_short() {
-                self.shared.slow.retry();
+                self.shared.slow.retry(self.shared);
             }
-            if self.shared.relieve_held_threads() {
+            let held = self.shared.relieve_held_threads();
+            if self.shared.slow.relieve(self.shared) || held {
                 continue;
             }
             self.maybe_sleep();
@@ -91,8 +92,9 @@ impl Watchdog<'_> {
             return;
         }
         self.quiet = 0;
-        let may = || !self.shared.slow.is_short() && !self.shared.stop.load(SeqCst);
-        self.shared.sleep.watchdog_sleep(may, thread::park);
+        let s = self.shared;
+        let may = || !s.slow.has_waiting() && !s.has_held_threads() && !s.stop.load(SeqCst);
+        s.sleep.watchdog_sleep(may, thread::park);
     }
 
     fn inspect(&mut self, index: usize) {

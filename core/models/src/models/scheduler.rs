@@ -544,7 +544,7 @@ const PATIENT: u64 = u64::MAX;
 
 #[test]
 fn messages_from_everywhere_reach_processes_on_two_seats() {
-    check(1500, || {
+    check(3000, || {
         let world = World::new(2, 3, 0, PATIENT);
         play(
             &world,
@@ -556,7 +556,7 @@ fn messages_from_everywhere_reach_processes_on_two_seats() {
 
 #[test]
 fn hogs_lose_their_seats_and_nothing_is_lost() {
-    check(1500, || {
+    check(3000, || {
         let world = World::new(2, 3, 0, 1);
         play(
             &world,
@@ -571,7 +571,7 @@ fn hogs_lose_their_seats_and_nothing_is_lost() {
 
 #[test]
 fn pinned_processes_run_at_home_also_when_home_has_lost_its_seat() {
-    check(1500, || {
+    check(3000, || {
         let world = World::new(2, 3, 2, 1);
         play(
             &world,
@@ -586,7 +586,7 @@ fn pinned_processes_run_at_home_also_when_home_has_lost_its_seat() {
 
 #[test]
 fn one_seat_is_enough_and_timers_fire_while_it_is_hogged() {
-    check(1500, || {
+    check(3000, || {
         let world = World::new(1, 2, 0, 1);
         play(
             &world,
