@@ -119,9 +119,7 @@ impl Net {
     }
 
     fn report(&self, event: &NodeEvent) {
-        if let Some(hook) = &self.config.hook {
-            hook(event);
-        }
+        event::tell(self.config.hook.as_ref(), event);
     }
 
     /// The entry of a node. `None`: there is none and none is wanted, or its name is not one to dial.

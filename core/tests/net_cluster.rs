@@ -6,7 +6,11 @@ mod beam;
 mod support;
 
 use beam::{atom, unique};
-use krarup::{Attached, Code, Context, Dest, Message, MonitorNodes, Next, Node, NodeEvent, NodeType, Target, Term};
+use krarup::dist::control::Control;
+use krarup::dist::flags::{Flags, Offer};
+use krarup::{
+    Attached, CallError, Code, Context, Dest, Message, MonitorNodes, Next, Node, NodeEvent, NodeType, Target, Term,
+};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, channel};
@@ -347,7 +351,7 @@ fn a_peer_that_breaks_the_protocol_is_disconnected_with_a_report() {
     let node = cluster.builder("ours").on_event(hook).start().expect("starts");
     let mut erl = cluster.beam("erl", &[]);
     node.connect(&erl.name).expect("up");
-    let flags = krarup::dist::flags::Offer::default().flags();
+    let flags = Offer::default().flags();
     let rogue = beam::OurNode::start(cluster.epmd.port, support::COOKIE, flags);
     let mut link = rogue.dial(node.name().as_str());
     link.up();
@@ -358,6 +362,64 @@ fn a_peer_that_breaks_the_protocol_is_disconnected_with_a_report() {
     assert_eq!(text(&got(&mut me)), format!("{{nodedown,{}}}", rogue.name));
     eventually("the report", || events.lock().expect("whole").iter().any(|e| e.contains("broke the protocol")));
     assert_eq!(local(&mut erl, &format!("net_adm:ping('{}')", node.name().as_str())), "pong");
+}
+
+/// A peer of another make, without monitors, aliases and acknowledged unlinks.
+#[test]
+fn what_a_peer_cannot_be_told_is_answered_here() {
+    let Some(cluster) = Cluster::start() else { return };
+    let node = cluster.node("ours");
+    let lacks = Flags::UNLINK_ID | Flags::DIST_MONITOR | Flags::ALIAS;
+    let simple = beam::OurNode::start(cluster.epmd.port, support::COOKIE, Offer::default().flags().without(lacks));
+    let mut link = simple.dial(node.name().as_str());
+    link.up();
+    let mut me = node.attach().expect("room");
+    me.trap_exit(true);
+    let (own, there) = (me.self_pid(), simple.pid(7));
+    let monitor = me.monitor(there);
+    let object = Term::from(there);
+    assert_eq!(text(&got(&mut me)), format!("{{'DOWN',{:?},process,{object:?},noconnection}}", Term::from(monitor)));
+    let down = Term::tuple([atom("nodedown").into(), Term::from(atom(simple.name.as_str()))]);
+    assert_eq!(me.call(there, atom("x"), SOON), Err(CallError::Exit(down)));
+    // Lost, as in OTP.
+    me.send_to(Dest::Alias(simple.reference(1), there), atom("x")).expect("sent");
+    me.link(there).expect("linked");
+    assert_eq!(link.control("a link"), Control::Link { from: own, to: there });
+    me.unlink(there);
+    assert_eq!(link.control("an unlink"), Control::Unlink { from: own, to: there, id: None });
+    me.link(there).expect("linked");
+    assert_eq!(link.control("a link"), Control::Link { from: own, to: there });
+    assert_eq!(me.info().expect("alive").links, [there]);
+    // Its own unlink needs no acknowledgement, and gets none.
+    link.send(Control::Unlink { from: there, to: own, id: None });
+    eventually("the unlink", || me.info().expect("alive").links.is_empty());
+    me.link(there).expect("linked");
+    assert_eq!(link.control("a link"), Control::Link { from: own, to: there });
+    link.send(Control::Exit { from: there, to: own, reason: atom("bye").into(), token: None });
+    assert_eq!(text(&got(&mut me)), format!("{{'EXIT',{object:?},bye}}"));
+    // The connection's end is heard by those who are linked then.
+    me.link(there).expect("linked");
+    link.control("a link");
+    drop(link);
+    assert_eq!(text(&got(&mut me)), format!("{{'EXIT',{object:?},noconnection}}"));
+}
+
+#[test]
+fn a_term_that_cannot_leave_is_dropped_with_a_report() {
+    let Some(cluster) = Cluster::start() else { return };
+    let (events, hook) = log();
+    let node = cluster.builder("ours").on_event(hook).start().expect("starts");
+    let mut erl = cluster.beam("erl", &[]);
+    erl.eval("register(shell, self()).");
+    node.connect(&erl.name).expect("up");
+    let target = Dest::NameNode(atom("shell"), atom(&erl.name));
+    let secret = Term::resource(krarup::term::Resource::new(atom("secret"), Arc::new(7_u64), node.id()));
+    node.send(target, Term::tuple([atom("secret").into(), secret])).expect("sent");
+    node.send(target, atom("next")).expect("sent");
+    assert_eq!(local(&mut erl, "receive X -> X after 5000 -> nothing end"), "next");
+    eventually("the report", || {
+        events.lock().expect("whole").iter().any(|e| e.starts_with(&format!("dropped a message to {}", erl.name)))
+    });
 }
 
 #[test]

@@ -100,5 +100,12 @@ impl fmt::Display for NodeEvent {
     }
 }
 
-/// Hears of events. Runs on the network thread of the node: it must not block.
+/// Hears of events. Runs on the network thread of the node: it must not block. A panic of its own is dropped.
 pub type EventHook = Arc<dyn Fn(&NodeEvent) + Send + Sync>;
+
+/// Tells the hook, if there is one. What it does wrong must not cost the node its network.
+pub(super) fn tell(hook: Option<&EventHook>, event: &NodeEvent) {
+    if let Some(hook) = hook {
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook(event)));
+    }
+}

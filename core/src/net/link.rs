@@ -216,6 +216,7 @@ fn come_up(
         ledger: Ledger::default(),
         suspended: HashSet::new(),
         overflown: false,
+        last_write: 0,
         task_writes: true,
         socket,
     });
@@ -300,7 +301,8 @@ async fn serve(
                         Poll::Ready(())
                     }) => {}
                     _ = write.writable(), if full => {}
-                    () = remote.poke.notified() => {}
+                    // Its senders may have more to say: what they say now costs no write of its own.
+                    () = remote.poke.notified() => std::thread::yield_now(),
                     () = sleep(Duration::from_millis(ms)) => {}
                 }
             }
@@ -336,6 +338,9 @@ fn look(net: &Net, system: &System, remote: &Remote, id: ConnectionId, batch: &m
         if let Some(reason) = down {
             Look::Down(reason)
         } else {
+            if link.connection.output().next().is_some() {
+                link.last_write = net.clock.now_ns();
+            }
             let full = pump(&mut link.connection, &link.socket, now) == Pump::Full;
             link.task_writes = full;
             if link.connection.pending_bytes() <= net.config.busy_limit / 2 {

@@ -114,7 +114,7 @@ impl Net {
         if link.negotiated != flags || link.connection.send_encoded(from, encoded).is_err() {
             return;
         }
-        remote.send_off(link, self.now_ms());
+        remote.send_off(link, self.clock.now_ns());
         if link.connection.is_busy() {
             self.press(system, remote, link, from);
         }
@@ -157,7 +157,7 @@ impl Net {
                 }
                 State::Up(link) => {
                     let after = self.say(link, from, to, signal);
-                    remote.send_off(link, self.now_ms());
+                    remote.send_off(link, self.clock.now_ns());
                     after
                 }
             }

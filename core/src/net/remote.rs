@@ -72,6 +72,8 @@ pub(super) struct Link {
     /// The task writes, or has been woken to: what is queued will go out.
     pub task_writes: bool,
     pub socket: Arc<OwnedWriteHalf>,
+    /// When somebody last wrote, in ns.
+    pub last_write: u64,
 }
 
 /// What became of an attempt to write all that is queued.
@@ -86,6 +88,8 @@ pub(super) enum Pump {
 }
 
 const SLICES: usize = 32;
+/// A write costs some microseconds: messages that follow each other closer than this are not worth one each.
+const FLOOD_NS: u64 = 20_000;
 
 /// Writes what a connection has queued, as far as the socket takes it.
 pub(super) fn pump(connection: &mut Connection, socket: &OwnedWriteHalf, now: u64) -> Pump {
@@ -119,12 +123,15 @@ impl Remote {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets what has just been queued go out: by the caller if the socket takes it, else by the task.
-    pub fn send_off(&self, link: &mut Link, now: u64) {
+    /// Lets what has just been queued go out: by the caller if the socket takes it, else by the task. When the last
+    /// write is only just over, the caller is one of a flood: the task then writes for many at once.
+    pub fn send_off(&self, link: &mut Link, now_ns: u64) {
         if link.task_writes {
             return;
         }
-        if pump(&mut link.connection, &link.socket, now) != Pump::Empty {
+        let flood = now_ns.saturating_sub(link.last_write) < FLOOD_NS;
+        link.last_write = now_ns;
+        if flood || pump(&mut link.connection, &link.socket, now_ns / 1_000_000) != Pump::Empty {
             link.task_writes = true;
             self.poke.notify_one();
         }

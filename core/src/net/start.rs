@@ -3,7 +3,7 @@
 
 use super::config::{ConnectError, Epmd, NameFailure, NetConfig};
 use super::epmd::{Keeper, Notice};
-use super::event::NodeEvent;
+use super::event::{self, NodeEvent};
 use super::remote::State;
 use super::{Command, Entry, Net, Waiter, dial, identity, kernel, link, listen, lock};
 use crate::dist::epmd::{DEFAULT_PORT, NodeType, Registrar, Registration};
@@ -52,7 +52,7 @@ impl Running {
     pub fn stop(&self) {
         self.net.command(Command::Stop);
         if let Some(t) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // A hook of the user's that panicked has ended the thread, and with it the network.
+            // If it has panicked, the network is gone, which is what is wanted.
             let _ = t.join();
         }
     }
@@ -130,9 +130,7 @@ impl Seed {
                         Notice::Renewed => NodeEvent::EpmdRenewed,
                         Notice::Serving(port) => NodeEvent::EpmdStarted { port },
                     };
-                    if let Some(hook) = &hook {
-                        hook(&event);
-                    }
+                    event::tell(hook.as_ref(), &event);
                 };
                 let address = environment("ERL_EPMD_ADDRESS").or(config.address);
                 let clock = self.clock.clone();
