@@ -139,9 +139,7 @@ fn describe(slot: &Slot, own: &mut Own, with_messages: bool) -> ProcessInfo {
     ProcessInfo {
         pid: slot.pid(),
         // Another process may have unregistered it meanwhile: the table of names knows.
-        registered_name: cold
-            .and_then(|c| c.name)
-            .filter(|n| slot.system().names.whereis(*n) == Some(slot.pid())),
+        registered_name: cold.and_then(|c| c.name).filter(|n| slot.system().names.whereis(*n) == Some(slot.pid())),
         message_queue_len: own.queue.len,
         messages,
         links: own.links.entries().iter().filter(|(_, l)| l.unlinking == 0).map(|(p, _)| **p).collect(),

@@ -312,7 +312,7 @@ impl Resolver {
             2 => Some(Mode::ReplyDemonitor),
             _ => None,
         };
-        MonitorOf { reference: self.reference(me, refs), alias, tagged: c % 5 == 0 }
+        MonitorOf { reference: self.reference(me, refs), alias, tagged: c.is_multiple_of(5) }
     }
 }
 
