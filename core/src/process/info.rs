@@ -188,9 +188,15 @@ impl Context {
         unsafe { (*self.slot).system() }.shared.clock.now_ns() / 1_000_000
     }
 
-    /// The node's value of a type that a floor above keeps, if there is one.
-    pub(crate) fn find_room<T: std::any::Any + Send + Sync>(&self) -> Option<std::sync::Arc<T>> {
+    /// The node's value of a type that a floor above keeps; made if there is none.
+    pub(crate) fn room<T: std::any::Any + Send + Sync + Default>(&self) -> std::sync::Arc<T> {
         // SAFETY: slots live as long as the system, which the context's owner keeps alive.
+        unsafe { (*self.slot).system() }.rooms.get()
+    }
+
+    /// The same, if anybody has asked for one.
+    pub(crate) fn find_room<T: std::any::Any + Send + Sync>(&self) -> Option<std::sync::Arc<T>> {
+        // SAFETY: as in `room`.
         unsafe { (*self.slot).system() }.rooms.find()
     }
 

@@ -15,7 +15,8 @@ use std::ptr::null_mut;
 /// Tells the references apart that one OS process makes: 60 bits that are never all zero.
 fn number(r: &Ref) -> u64 {
     match *r.words() {
-        [low, middle, high] => u64::from(low) | u64::from(middle) << 18 | u64::from(high) << 50,
+        // Those of aliases have two more words, which name their owner.
+        [low, middle, high, ..] => u64::from(low) | u64::from(middle) << 18 | u64::from(high) << 50,
         _ => u64::MAX,
     }
 }

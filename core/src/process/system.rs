@@ -182,6 +182,10 @@ impl System {
     /// A fresh reference that says whose it is: what comes through it from another node finds its process.
     #[inline]
     pub fn make_alias_ref(&self, of: Pid) -> Ref {
+        if self.id.creation() == 0 {
+            // A node without a name: nobody will ever have to find the process by the reference alone.
+            return self.make_ref();
+        }
         let n = unique();
         let words = [(n & 0x3ffff) as u32, (n >> 18) as u32, (n >> 50) as u32, of.number, of.serial];
         Ref::from_words(self.id, &words).unwrap_or_else(|| self.make_ref())

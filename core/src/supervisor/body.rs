@@ -119,8 +119,13 @@ impl Supervisor {
         loop {
             let Some(message) = self.sys.receive(&mut self.c).await else { return Err(Exception::killed()) };
             let Some(event) = self.event(message) else { continue };
+            let again = matches!(event, Event::Retry(_));
             if let Some(reason) = self.work(event).await {
                 return Err(Exception::exit(reason));
+            }
+            if again {
+                // A restart that fails at once is tried again at once: whoever could mend it must have a turn between.
+                self.c.yield_now().await;
             }
         }
     }
