@@ -30,8 +30,8 @@ impl Context {
         core.flush();
         let me = core.pid;
         let system = core.system();
-        let known = core.own().links.get(&pid).is_some();
-        if !known && pid.node == system.id && !system.is_alive(pid) {
+        let linked = link_state::is_active(core.own().links.get(&pid).copied());
+        if !linked && pid.node == system.id && !system.is_alive(pid) {
             return no_such_process(&mut core, pid);
         }
         if !core.own().links.update(pid, link_state::link) {

@@ -26,7 +26,7 @@ pub fn step(before: &World, number: Step, commands: &[Command]) -> Result<Vec<(O
         if seen.len() >= LIMIT {
             return Err(TooWide);
         }
-        let moves = moves(&world);
+        let moves = moves(&world, commands);
         if moves.is_empty() {
             let mut end = world.clone();
             let obs = end.end();
@@ -46,6 +46,7 @@ pub fn step(before: &World, number: Step, commands: &[Command]) -> Result<Vec<(O
 
 enum Move {
     Call(usize),
+    CallHeedless(usize),
     Deliver(Slot, Slot, usize),
     FreeName(Slot),
     Announce(Slot),
@@ -54,7 +55,8 @@ enum Move {
 impl Move {
     fn apply(&self, world: &mut World, commands: &[Command]) {
         match *self {
-            Self::Call(actor) => world.act(actor, &commands[actor]),
+            Self::Call(actor) => world.act(actor, &commands[actor], false),
+            Self::CallHeedless(actor) => world.act(actor, &commands[actor], true),
             Self::Deliver(from, to, at) => world.deliver(from, to, at),
             Self::FreeName(p) => world.free_name(p),
             Self::Announce(p) => world.announce(p),
@@ -126,11 +128,14 @@ fn one_reason(world: &World) -> bool {
     first.is_some() && all.all(|r| r == first)
 }
 
-fn moves(world: &World) -> Vec<Move> {
+fn moves(world: &World, commands: &[Command]) -> Vec<Move> {
     let mut all = Vec::new();
     for (i, a) in world.actors.iter().enumerate() {
         if !a.done {
             all.push(Move::Call(i));
+            if world.links_the_linked_dead(i, &commands[i]) {
+                all.push(Move::CallHeedless(i));
+            }
         }
     }
     for ((from, to), q) in &world.queues {

@@ -247,10 +247,9 @@ impl Msg {
 pub fn canonical(mailbox: &mut [(Step, Msg)]) {
     for step in mailbox.chunk_by_mut(|a, b| a.0 == b.0) {
         step.sort_by_key(|(_, m)| m.sender());
-        for one_end in
-            step.chunk_by_mut(|a, b| a.1.sender() == b.1.sender() && a.1.end().is_some() && a.1.end() == b.1.end())
-        {
-            one_end.sort();
+        let of_one_end = |a: &Msg, b: &Msg| a.sender() == b.sender() && a.end().is_some() && a.end() == b.end();
+        for news in step.chunk_by_mut(|a, b| of_one_end(&a.1, &b.1)) {
+            news.sort();
         }
     }
 }

@@ -7,6 +7,9 @@
 use super::lang::*;
 use std::collections::{BTreeMap, VecDeque};
 
+/// Who tells that nobody has a name.
+const NOBODY: Slot = Slot::MAX;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Signal {
     Message(Msg),
@@ -311,11 +314,38 @@ impl World {
         }
     }
 
-    /// The next call of an actor.
-    pub fn act(&mut self, actor: usize, command: &Command) {
+    /// Takes the oldest message that is wanted. What the process has sent itself is there before it gives up.
+    fn receive(&mut self, me: Slot, wanted: impl Fn(&Msg) -> bool) -> bool {
+        for last in [false, true] {
+            let mailbox = &mut self.p(me).mailbox;
+            if let Some(at) = mailbox.iter().position(|(_, m)| wanted(m)) {
+                mailbox.remove(at);
+                canonical(mailbox);
+                return true;
+            }
+            if !last {
+                self.hear_oneself(me);
+            }
+        }
+        false
+    }
+
+    fn linked(&self, me: Slot, to: Slot) -> bool {
+        self.processes[usize::from(me)].links.get(&to) == Some(&0)
+    }
+
+    /// Whether the next call links what is linked already, but dead. A link that is there makes `link/1` do nothing, by
+    /// the manual; OTP 25 looks first whether there is such a process.
+    pub fn links_the_linked_dead(&self, actor: usize, command: &Command) -> bool {
+        let next = command.actions.get(self.actors[actor].next);
+        matches!(next, Some(Action::Link { to, .. }) if self.linked(command.actor, *to) && !self.alive(*to))
+    }
+
+    /// The next call of an actor. `heedless`: a link is taken to be there if it is noted.
+    pub fn act(&mut self, actor: usize, command: &Command, heedless: bool) {
         let me = command.actor;
         let action = command.actions[self.actors[actor].next];
-        let result = self.call(me, action);
+        let result = self.call(me, action, heedless);
         let a = &mut self.actors[actor];
         a.next += 1;
         match result {
@@ -328,7 +358,7 @@ impl World {
     }
 
     /// An exception that nobody catches ends the process; so does the end of its function.
-    fn call(&mut self, me: Slot, action: Action) -> Result<Res, Reason> {
+    fn call(&mut self, me: Slot, action: Action, heedless: bool) -> Result<Res, Reason> {
         let failed = |caught: bool, res: Res, reason: Reason| if caught { Ok(res) } else { Err(reason) };
         match action {
             Action::Yield => {}
@@ -346,12 +376,11 @@ impl World {
                 self.processes.push(child);
             }
             Action::Link { to, caught } => {
-                if to == me || self.p(me).links.get(&to) == Some(&0) {
+                if to == me || (self.linked(me, to) && (self.alive(to) || heedless)) {
                 } else if self.alive(to) {
                     self.p(me).links.insert(to, 0);
                     self.push(me, to, Signal::Link);
                 } else {
-                    self.p(me).links.remove(&to);
                     if !self.p(me).trap {
                         return failed(caught, Res::NoProc, Reason::ErrorNoProc);
                     }
@@ -380,7 +409,7 @@ impl World {
                 match target {
                     Some(t) if self.alive(t) => self.push(me, t, Signal::Monitor(how.reference)),
                     Some(t) => self.push(t, me, Signal::Down(how.reference, Reason::NoProc)),
-                    None => self.push(me, me, Signal::Down(how.reference, Reason::NoProc)),
+                    None => self.push(NOBODY, me, Signal::Down(how.reference, Reason::NoProc)),
                 }
             }
             Action::Demonitor { reference, flush } => {
@@ -388,15 +417,9 @@ impl World {
                     return Ok(Res::Bool(true));
                 }
                 if flush {
-                    self.hear_oneself(me);
-                    let mailbox = &mut self.p(me).mailbox;
-                    let hit = mailbox.iter().position(|(_, m)| {
+                    self.receive(me, |m| {
                         matches!(m, Msg::Down { reference: r, .. } | Msg::Look { reference: r, .. } if *r == reference)
                     });
-                    if let Some(at) = hit {
-                        mailbox.remove(at);
-                        canonical(mailbox);
-                    }
                 }
                 return Ok(Res::Bool(false));
             }
@@ -447,14 +470,7 @@ impl World {
                 return Ok(Res::Msgs(std::mem::take(&mut self.p(me).mailbox)));
             }
             Action::Receive(n) => {
-                self.hear_oneself(me);
-                let mailbox = &mut self.p(me).mailbox;
-                let hit = mailbox.iter().position(|(_, m)| matches!(m, Msg::Plain { n: x, .. } if *x == n));
-                if let Some(at) = hit {
-                    mailbox.remove(at);
-                    canonical(mailbox);
-                }
-                return Ok(Res::Bool(hit.is_some()));
+                return Ok(Res::Bool(self.receive(me, |m| matches!(m, Msg::Plain { n: x, .. } if *x == n))));
             }
         }
         Ok(Res::Ok)
