@@ -106,7 +106,7 @@ fn our_stopping_and_our_disconnecting_are_noticed_there() {
     node.connect(&erl.name).expect("up");
     let mut me = node.attach().expect("room");
     me.monitor_node(atom(&erl.name), true).expect("alive");
-    assert_eq!(erl.eval(&format!("receive {{nodeup, N3}} -> erlang:disconnect_node(N3) end.")), "true");
+    assert_eq!(erl.eval("receive {nodeup, N3} -> erlang:disconnect_node(N3) end."), "true");
     assert_eq!(text(&got(&mut me)), format!("{{nodedown,{}}}", erl.name));
     assert_eq!(erl.eval("receive {nodedown, N4} -> N4 after 5000 -> nothing end."), name);
     node.connect(&erl.name).expect("up");

@@ -48,10 +48,10 @@ pub fn builder(prefix: &str, epmd_port: u16) -> NodeBuilder {
 /// A handler that sends `{Self, Message}` back for `{From, Message}`.
 pub fn echo(ctx: &mut Context, message: Message) -> Result<Next, Exception> {
     let term = message.into_term();
-    if let Some([from, message]) = term.as_tuple() {
-        if let Some(from) = from.as_pid() {
-            ctx.send(from, Term::tuple([ctx.self_pid().into(), message.clone()]));
-        }
+    if let Some([from, message]) = term.as_tuple()
+        && let Some(from) = from.as_pid()
+    {
+        ctx.send(from, Term::tuple([ctx.self_pid().into(), message.clone()]));
     }
     Ok(Next::Continue)
 }
