@@ -127,6 +127,32 @@ fn a_reply_may_come_from_a_third_process_and_in_another_order() {
     }
 }
 
+/// The server that passes its caller on does not remember the call.
+#[test]
+fn a_reply_by_somebody_else_leaves_nothing_with_the_server() {
+    let node = node();
+    let mut me = node.attach().unwrap();
+    let server = node
+        .spawn(Code::handler(|ctx: &mut Context, m: Message| {
+            if let Message::Call(c) = m {
+                let (from, request) = c.into_parts();
+                ctx.spawn(Code::future(move |mut c: AsyncContext| async move {
+                    c.reply(from, request);
+                    Ok(())
+                }))?;
+            }
+            Ok(Next::Continue)
+        }))
+        .unwrap();
+    for n in 0..1000i64 {
+        assert_eq!(me.call(server, n, Some(5000)), Ok(Term::from(n)));
+    }
+    let until = Instant::now() + Duration::from_secs(5);
+    while !node.process_info(server, false, Duration::from_secs(5)).unwrap().monitored_by.is_empty() {
+        assert!(Instant::now() < until, "the server still counts callers");
+    }
+}
+
 #[test]
 fn the_end_of_the_server_fails_the_call_with_its_reason() {
     let node = node();

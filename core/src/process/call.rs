@@ -131,10 +131,13 @@ impl Context {
         core.flush();
         let system = core.system();
         let record = from.record;
-        if record.server == Monitored::Pid(core.pid)
-            && let Some(r) = core.own().relations.as_mut()
-        {
-            r.calls.remove(&record);
+        if record.server == Monitored::Pid(core.pid) {
+            if let Some(r) = core.own().relations.as_mut() {
+                r.calls.remove(&record);
+            }
+        } else if let Monitored::Pid(server) = record.server {
+            // Its server must forget it; that it may do so before the reply is there changes nothing for the caller.
+            system.signal(server, Signal::CallClosed(record.clone()));
         }
         finish(system, record, Outcome::Replied(reply.into()));
     }

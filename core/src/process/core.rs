@@ -127,6 +127,7 @@ impl<'a> Core<'a> {
     pub fn drain(&mut self) {
         let slot = self.slot;
         if slot.inbox.has_new() {
+            self.flush();
             // SAFETY: S2, as in `own`.
             unsafe { super::run::drain(slot, &mut *slot.own.get()) };
         }

@@ -160,12 +160,13 @@ fn seated(slot: &Slot, own: *mut Own, ctx: &ThreadCtx) -> After {
         // SAFETY: S2: the right is ours, and no user code runs now.
         unsafe {
             if slot.inbox.has_new() {
+                // What the process has sent must not be overtaken by what the signals make it answer.
+                flush(ctx);
                 drain(slot, &mut *own);
             }
             if (*own).pending.is_some() {
-                if ctx_seat_flush(ctx) {
-                    exit::terminate(slot, &mut *own);
-                }
+                flush(ctx);
+                exit::terminate(slot, &mut *own);
                 return After::Gone;
             }
             if (*own).is_suspended() {
@@ -198,11 +199,10 @@ fn seated(slot: &Slot, own: *mut Own, ctx: &ThreadCtx) -> After {
     }
 }
 
-/// Publishes the deferred chain before an exit is announced.
-fn ctx_seat_flush(ctx: &ThreadCtx) -> bool {
+/// Publishes the deferred chain: before an exit is announced, or anything else the process causes.
+fn flush(ctx: &ThreadCtx) {
     // SAFETY: inside the core.
     unsafe { ctx.seat().flush() };
-    true
 }
 
 /// A slice of a process whose fields are guarded by its guest's lock.
