@@ -78,16 +78,19 @@ impl Timers {
     fn insert(&self, system: &System, deadline: u64, entry: Entry) -> (usize, TimerKey) {
         let at = self.own_wheel(system);
         let one = &self.wheels[at];
-        let key = {
+        let (key, sooner) = {
             let mut w = lock(&one.wheel);
             let key = w.insert(deadline, entry);
-            if deadline < one.next.load(Relaxed) {
+            let sooner = deadline < one.next.load(Relaxed);
+            if sooner {
                 one.next.store(deadline, SeqCst);
             }
-            key
+            (key, sooner)
         };
-        // Only a sleeping seat has to be told; its own thread does not sleep while it inserts.
-        system.shared.wake_seat(at);
+        // Only a seat that would sleep too long has to be told.
+        if sooner {
+            system.shared.wake_seat(at);
+        }
         (at, key)
     }
 
