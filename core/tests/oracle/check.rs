@@ -49,8 +49,8 @@ pub fn play(program: &Program, stage: &mut dyn Stage) -> Result<Played, String> 
         }
         let raw = stage.step(&commands, &reader.known);
         reader.learn(&commands, &raw);
-        let Some(seen) = find(&mut reader, step, &commands, &raw, &ends, stage) else {
-            let seen = reader.read(step, &commands, &raw.results, &raw, false);
+        let (seen, allowed) = find(&mut reader, step, &commands, &raw, &ends, stage);
+        if !allowed {
             let mut text = played.transcript;
             let _ = write!(text, "  was seen\n{seen}");
             let mut told: Vec<&Obs> = Vec::new();
@@ -63,7 +63,7 @@ pub fn play(program: &Program, stage: &mut dyn Stage) -> Result<Played, String> 
                 let _ = write!(text, "  is allowed\n{o}");
             }
             return Err(text);
-        };
+        }
         let _ = write!(played.transcript, "{seen}");
         played.steps += 1;
         played.open += usize::from(ends.iter().any(|(o, _)| *o != ends[0].0));
@@ -78,7 +78,7 @@ pub fn play(program: &Program, stage: &mut dyn Stage) -> Result<Played, String> 
     Ok(played)
 }
 
-/// What was seen, if the model allows it. What a stage with threads shows may be early: then it is asked again.
+/// What was seen, and whether the model allows it. What a stage with threads shows may be early: then it is asked again.
 fn find(
     reader: &mut Reader,
     step: Step,
@@ -86,15 +86,16 @@ fn find(
     first: &Raw,
     ends: &[(Obs, World)],
     stage: &mut dyn Stage,
-) -> Option<Obs> {
+) -> (Obs, bool) {
     let mut seen = reader.read(step, commands, &first.results, first, false);
     let mut again: Option<Raw> = None;
     loop {
         if ends.iter().any(|(o, _)| o.agrees(&seen)) {
             reader.read(step, commands, &first.results, again.as_ref().unwrap_or(first), true);
-            return Some(seen);
+            return (seen, true);
         }
-        again = Some(stage.look_again()?);
-        seen = reader.read(step, commands, &first.results, again.as_ref()?, false);
+        let Some(raw) = stage.look_again() else { return (seen, false) };
+        seen = reader.read(step, commands, &first.results, &raw, false);
+        again = Some(raw);
     }
 }

@@ -107,7 +107,8 @@ fn commutes(world: &World, from: Slot, to: Slot, signal: &Signal) -> bool {
     // The receiver makes no more calls in this step: nobody looks at its mailbox or changes its flag.
     match signal {
         Signal::Message(_) | Signal::UnlinkAck(_) | Signal::Demonitor(_) => true,
-        Signal::Unlink(_) => !acts(world, from),
+        // Not if the link has been made anew: then the end of the receiver, if it comes first, will be heard.
+        Signal::Unlink(_) => !acts(world, from) && !world.linked(from, to),
         Signal::Alias(r, _) => receiver.aliases.get(r).is_none_or(|m| *m == Mode::Explicit),
         Signal::Down(r, _) => !receiver.aliases.contains_key(r),
         Signal::ExitLink(reason) => receiver.trap || *reason == Reason::Normal,

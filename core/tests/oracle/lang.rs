@@ -242,14 +242,30 @@ impl Msg {
     }
 }
 
+/// How many of these pieces of news, from the first on, tell of one end. `noproc` is how those hear of any end who ask too
+/// late, perhaps while it is being told.
+pub fn of_one_end(news: impl Iterator<Item = Option<Reason>>) -> usize {
+    let mut reason = None;
+    news.take_while(|r| match r {
+        None => false,
+        Some(Reason::NoProc) => true,
+        Some(r) => *r == *reason.get_or_insert(*r),
+    })
+    .count()
+}
+
 /// Gives one form to all orders of a mailbox that mean the same: the messages of a step stand by sender, those of one
-/// sender in their order, but what tells of one end is sorted. Messages of different steps are never exchanged.
+/// sender in their order, but what tells of one end is sorted, `noproc` last. Messages of different steps are never
+/// exchanged.
 pub fn canonical(mailbox: &mut [(Step, Msg)]) {
     for step in mailbox.chunk_by_mut(|a, b| a.0 == b.0) {
         step.sort_by_key(|(_, m)| m.sender());
-        let of_one_end = |a: &Msg, b: &Msg| a.sender() == b.sender() && a.end().is_some() && a.end() == b.end();
-        for news in step.chunk_by_mut(|a, b| of_one_end(&a.1, &b.1)) {
-            news.sort();
+        for mut of_one in step.chunk_by_mut(|a, b| a.1.sender() == b.1.sender()) {
+            while !of_one.is_empty() {
+                let n = of_one_end(of_one.iter().map(|(_, m)| m.end()));
+                of_one[..n].sort_by_cached_key(|(_, m)| (m.end() == Some(Reason::NoProc), m.clone()));
+                of_one = &mut of_one[n.max(1)..];
+            }
         }
     }
 }

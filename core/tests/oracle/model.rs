@@ -80,6 +80,8 @@ pub struct Actor {
     pub slot: Slot,
     pub next: usize,
     results: Vec<Res>,
+    /// A call has failed and nobody caught it: the end comes next, but others may come before it.
+    raised: Option<Reason>,
     /// It makes no more calls.
     pub done: bool,
 }
@@ -106,8 +108,7 @@ impl Signal {
 /// How many signals of a queue may be the next to be delivered: one, or as many as tell of one end. Links and monitors
 /// are told of an end in no defined order.
 pub fn choices(queue: &VecDeque<Signal>) -> usize {
-    let end = queue.front().and_then(Signal::end);
-    if end.is_none() { 1 } else { queue.iter().take_while(|s| s.end() == end).count() }
+    of_one_end(queue.iter().map(Signal::end)).max(1)
 }
 
 impl World {
@@ -125,7 +126,7 @@ impl World {
         self.step = step;
         self.actors = commands
             .iter()
-            .map(|c| Actor { slot: c.actor, next: 0, results: Vec::new(), done: !self.alive(c.actor) })
+            .map(|c| Actor { slot: c.actor, next: 0, results: Vec::new(), raised: None, done: !self.alive(c.actor) })
             .collect();
     }
 
@@ -330,7 +331,7 @@ impl World {
         false
     }
 
-    fn linked(&self, me: Slot, to: Slot) -> bool {
+    pub fn linked(&self, me: Slot, to: Slot) -> bool {
         self.processes[usize::from(me)].links.get(&to) == Some(&0)
     }
 
@@ -344,6 +345,9 @@ impl World {
     /// The next call of an actor. `heedless`: a link is taken to be there if it is noted.
     pub fn act(&mut self, actor: usize, command: &Command, heedless: bool) {
         let me = command.actor;
+        if let Some(reason) = self.actors[actor].raised {
+            return self.die(me, reason);
+        }
         let action = command.actions[self.actors[actor].next];
         let result = self.call(me, action, heedless);
         let a = &mut self.actors[actor];
@@ -353,6 +357,7 @@ impl World {
                 a.results.push(r);
                 a.done |= a.next == command.actions.len();
             }
+            Err(reason @ (Reason::ErrorNoProc | Reason::ErrorBadArg)) => a.raised = Some(reason),
             Err(reason) => self.die(me, reason),
         }
     }

@@ -24,8 +24,19 @@ fn term(s: &str) -> Term {
 /// What puppets share: the commands, which are too rich to be terms.
 struct Board {
     coordinator: Pid,
+    seeded: bool,
     bodies: Vec<Body>,
     commands: Mutex<HashMap<i64, (Command, Arc<Known>)>>,
+}
+
+impl Board {
+    fn body(&self, slot: Slot) -> Body {
+        self.bodies[usize::from(slot) % self.bodies.len()]
+    }
+
+    fn options(&self, slot: Slot) -> SpawnOptions {
+        SpawnOptions { slow: self.body(slot) == Body::Slow && !self.seeded, ..Default::default() }
+    }
 }
 
 /// How far a puppet has come with a command.
@@ -130,7 +141,7 @@ impl Burst {
         let here = atom("nonode@nohost");
         match a {
             Action::Spawn { slot, link, monitor } => {
-                let o = SpawnOptions { link, monitor: monitor.map(options), ..Default::default() };
+                let o = SpawnOptions { link, monitor: monitor.map(options), ..board.options(slot) };
                 let (pid, r) = c.spawn_opt(puppet(board, slot), &o)?;
                 self.pids.insert(slot, pid);
                 c.send(board.coordinator, Term::tuple([term("$born"), pid.into()]));
@@ -205,8 +216,8 @@ fn options(m: MonitorOf) -> MonitorOptions {
 /// A puppet's code by its slot.
 fn puppet(board: &Arc<Board>, slot: Slot) -> Code {
     let b = board.clone();
-    match board.bodies[usize::from(slot) % board.bodies.len()] {
-        Body::Async | Body::Thread => Code::future(move |c| async_puppet(c, b)),
+    match board.body(slot) {
+        Body::Async | Body::Thread | Body::Slow => Code::future(move |c| async_puppet(c, b)),
         // SAFETY: holds nothing over its waits; the board's lock is given back before every call.
         Body::Fiber => unsafe { Code::assume_fiber_safe(move |c| fiber_puppet(c, &b)) },
         Body::Handler => Code::handler(Puppet { board: b, burst: None, waits: Waits::Nothing, marks: 0 }),
@@ -512,7 +523,8 @@ impl Stage for Ours {
         self.pids.clear();
         self.dead.clear();
         let coordinator = self.me().self_pid();
-        let board = Arc::new(Board { coordinator, bodies: bodies.to_vec(), commands: Mutex::default() });
+        let board =
+            Arc::new(Board { coordinator, seeded: self.seeded, bodies: bodies.to_vec(), commands: Mutex::default() });
         for (i, b) in bodies.iter().enumerate() {
             let pid = if *b == Body::Thread && !self.seeded {
                 let (c, board) = (self.node().attach().expect("room"), board.clone());
@@ -520,7 +532,8 @@ impl Stage for Ours {
                 std::thread::spawn(move || thread_puppet(c, &board));
                 pid
             } else {
-                self.me().spawn(puppet(&board, i as Slot)).expect("room")
+                let o = board.options(i as Slot);
+                self.me().spawn_opt(puppet(&board, i as Slot), &o).expect("room").0
             };
             self.watch(pid);
         }
