@@ -179,10 +179,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let seconds = args.next().map(|s| s.parse::<u64>()).transpose()?;
     let seed = args.next().map(|s| s.parse::<u64>()).transpose()?.unwrap_or_else(|| u64::from(std::process::id()) | 1);
     println!("seed {seed}");
-    // What a thread has allocated goes back to the arena it came from, and each arena keeps its own peak: with one for
-    // every thread that ever lived, resident memory would grow for long without a leak.
+    // What a thread has allocated goes back to the arena it came from, and each arena keeps its own peak: with more than
+    // one, resident memory would grow for long without a leak.
     // SAFETY: sets a parameter of the allocator before there is a second thread.
-    unsafe { libc::mallopt(libc::M_ARENA_MAX, 2) };
+    unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
     let node = Node::builder().start()?;
     let mut me = node.attach()?;
     let (mut r, mut done) = (Random { state: seed.max(1), most: true }, Done::default());
