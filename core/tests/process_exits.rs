@@ -405,7 +405,7 @@ fn spawning_a_function_that_is_not_exported_gives_undef() {
     }
 }
 
-/// S2.14
+/// S2.17
 #[test]
 fn a_crash_leaves_the_other_processes_alone() {
     let node = node();
